@@ -1,0 +1,1 @@
+"""Context and the one tool loop; knows no thread, row, route or stream."""

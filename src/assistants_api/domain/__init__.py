@@ -1,0 +1,1 @@
+"""Nouns, rules, events and errors; the standard library only."""

@@ -1,0 +1,86 @@
+"""The message: one turn of a thread, by a user or by an assistant."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from assistants_api.domain.errors import IllegalMove
+from assistants_api.domain.json import JsonObject, Metadata
+
+
+class MessageStatus(StrEnum):
+    """Only a message that a run is writing is ever anything but completed."""
+
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """What a caller gives to add a message; `content` parts have the API's response shape."""
+
+    role: str
+    content: tuple[JsonObject, ...]
+    attachments: tuple[JsonObject, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as stored; `content` holds parts such as `{"type": "text", "text": {"value", "annotations"}}`."""
+
+    id: str
+    created_at: datetime
+    thread_id: str
+    role: str
+    content: tuple[JsonObject, ...]
+    status: MessageStatus = MessageStatus.COMPLETED
+    assistant_id: str | None = None
+    run_id: str | None = None
+    attachments: tuple[JsonObject, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+    incomplete_reason: str | None = None
+    incomplete_at: datetime | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def incomplete_details(self) -> JsonObject | None:
+        """The API's `incomplete_details`."""
+        return {"reason": self.incomplete_reason} if self.incomplete_reason else None
+
+    @property
+    def text(self) -> str:
+        """All text parts, joined."""
+        return "".join(part["text"]["value"] for part in self.content if part["type"] == "text")
+
+    @property
+    def has_images(self) -> bool:
+        """Whether any part is an image."""
+        return any(part["type"] in ("image_file", "image_url") for part in self.content)
+
+    def complete(self, text: str, now: datetime) -> "Message":
+        """The finished message with its whole text."""
+        self._must_be_open()
+        return replace(self, status=MessageStatus.COMPLETED, content=(text_part(text),), completed_at=now)
+
+    def cut(self, text: str, reason: str, now: datetime) -> "Message":
+        """The message as far as it came; `reason` is an API `incomplete_details.reason`."""
+        self._must_be_open()
+        content = (text_part(text),) if text else ()
+        return replace(
+            self,
+            status=MessageStatus.INCOMPLETE,
+            content=content,
+            incomplete_reason=reason,
+            incomplete_at=now,
+        )
+
+    def _must_be_open(self) -> None:
+        if self.status is not MessageStatus.IN_PROGRESS:
+            raise IllegalMove(f"message {self.id} is {self.status} already")
+
+
+def text_part(value: str) -> JsonObject:
+    """A text content part as responses spell it."""
+    return {"type": "text", "text": {"value": value, "annotations": []}}

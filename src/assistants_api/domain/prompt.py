@@ -1,0 +1,101 @@
+"""What an engine is asked, and what it answers with."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A finished function call; `arguments` is a JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message as the model is shown it; `content` is text or parts in the chat API's shape."""
+
+    role: str
+    content: str | tuple[JsonObject, ...]
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. `max_tokens` None means as many as fit."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One turn for an engine.
+
+    `tools` are function tools in the API's shape. `answer_start` is text already shown to the client:
+    the engine continues after it and emits only what is new. `request_id` names the turn in logs.
+    """
+
+    request_id: str
+    model: str
+    messages: tuple[ChatMessage, ...]
+    tools: tuple[JsonObject, ...] = ()
+    tool_choice: str | JsonObject = "auto"
+    parallel_tool_calls: bool = True
+    response_format: str | JsonObject = "auto"
+    sampling: Sampling = Sampling()
+    answer_start: str = ""
+    cache_key: str = ""
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The turn was taken up; `prompt` is the exact text that the model reads (None if unknown)."""
+
+    prompt_tokens: int
+    prompt: str | None = None
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """More text; `tokens` is how many were generated since the previous part."""
+
+    text: str
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The turn ended: `stop`, `length` or `tool_calls`; usage counts `answer_start` as completion."""
+
+    reason: str
+    usage: Usage
+
+
+Part = Started | Text | ToolCall | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine is and can do, for health, models and refusals."""
+
+    name: str
+    model: str
+    state: str
+    context_window: int
+    reason: str | None = None
+    has_vision: bool = False
+    has_structured_output: bool = False
+    can_continue: bool = True
+    details: dict[str, Any] = field(default_factory=dict)

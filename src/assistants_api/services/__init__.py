@@ -1,0 +1,1 @@
+"""Verbs: one call is one transaction."""

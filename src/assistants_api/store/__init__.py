@@ -1,0 +1,1 @@
+"""Rows, queue and event log, on SQLite or PostgreSQL."""

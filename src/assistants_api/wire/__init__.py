@@ -1,0 +1,1 @@
+"""The API's own shapes: requests in, objects and events out."""

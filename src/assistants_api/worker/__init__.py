@@ -1,0 +1,1 @@
+"""The job loop: claims runs and carries them to their end."""
