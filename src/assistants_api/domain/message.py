@@ -28,7 +28,7 @@ class NewMessage:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message as stored; `content` holds parts such as `{"type": "text", "text": {"value", "annotations"}}`."""
+    """A message as stored; `content` holds parts in the API's response shape."""
 
     id: str
     created_at: datetime

@@ -110,7 +110,7 @@ class Run:
     required_calls: tuple[JsonObject, ...] = ()
     last_error: JsonObject | None = None
     incomplete_reason: str | None = None
-    spent: Usage = Usage()
+    spent: Usage = field(default_factory=Usage)
 
     @classmethod
     def start(
