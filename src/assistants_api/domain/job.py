@@ -1,0 +1,37 @@
+"""The job: work that a worker must do, held under a lease."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+MAX_ATTEMPTS = 3
+LEASE_SECONDS = 5.0
+RENEW_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job; `attempt` is the fencing token that every write must name."""
+
+    job_id: str
+    attempt: int
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of durable work; `subject_id` is the run it carries."""
+
+    id: str
+    kind: str
+    subject_id: str
+    created_at: datetime
+    attempt: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+    is_done: bool = False
+
+    @property
+    def lease(self) -> Lease:
+        """The lease of a claimed job."""
+        assert self.owner is not None, "only a claimed job has a lease"
+        return Lease(self.id, self.attempt, self.owner)

@@ -1,0 +1,97 @@
+"""The event log: rows keyed (channel, seq), dense, written by whoever owns the channel at the time."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from assistants_api.domain.event import Event, LogEntry
+from assistants_api.store import tables
+from assistants_api.store.codec import decode, encode
+from assistants_api.store.columns import db_now
+from assistants_api.store.session import Session
+from assistants_api.store.wake import channel_topic
+
+KEEP_SECONDS = 24 * 3600.0
+
+
+class Events:
+    """The table of events."""
+
+    table = tables.events
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def append(self, channel: str, events: Sequence[Event]) -> list[LogEntry]:
+        """Add events after the last one; followers are woken once they are durable."""
+        seq = await self.last_seq(channel)
+        entries = [LogEntry(seq + place, event) for place, event in enumerate(events, start=1)]
+        await self.add([(channel, entry) for entry in entries])
+        return entries
+
+    async def add(self, rows: Sequence[tuple[str, LogEntry]]) -> None:
+        """Add numbered rows of any channels in one statement; wakes their followers once durable."""
+        if not rows:
+            return
+        now = await self.session.now()
+        values = []
+        for channel, entry in rows:
+            kind, data = encode(entry.event)
+            values.append(
+                {"channel": channel, "seq": entry.seq, "kind": kind, "data": data, "created_at": now}
+            )
+        await self.session.execute(insert(self.table), values)
+        by_channel: dict[str, list[LogEntry]] = defaultdict(list)
+        for channel, entry in rows:
+            by_channel[channel].append(entry)
+        self.session.after_commit(partial(self._publish, by_channel))
+
+    def _publish(self, by_channel: dict[str, list[LogEntry]]) -> None:
+        for channel, entries in by_channel.items():
+            self.session.wake.send(channel_topic(channel), entries)
+
+    async def last_seq(self, channel: str) -> int:
+        """The number of the last event; 0 for an empty channel."""
+        statement = select(func.max(self.table.c.seq)).where(self.table.c.channel == bindparam("wanted"))
+        return (await self.session.execute(statement, {"wanted": channel})).scalar_one() or 0
+
+    async def after(self, channel: str, seq: int, limit: int = 1000) -> list[LogEntry]:
+        """Events later than `seq`, in order."""
+        c = self.table.c
+        statement = (
+            select(c.seq, c.kind, c.data)
+            .where(c.channel == bindparam("wanted"), c.seq > bindparam("edge"))
+            .order_by(c.seq)
+            .limit(limit)
+        )
+        rows: Any = await self.session.execute(statement, {"wanted": channel, "edge": seq})
+        return [LogEntry(row[0], decode(row[1], row[2])) for row in rows]
+
+    async def text_of(self, channel: str, message_id: str) -> str:
+        """The text that was shown of a message so far."""
+        c = self.table.c
+        statement = select(c.data).where(c.channel == channel, c.kind == "MessageDelta").order_by(c.seq)
+        deltas = (json.loads(row[0]) for row in await self.session.execute(statement))
+        return "".join(delta["text"] for delta in deltas if delta["message_id"] == message_id)
+
+    async def remove_of_threads(self, thread_id: str) -> None:
+        """Forget the logs of every run of a thread."""
+        of_thread = select(tables.runs.c.id).where(tables.runs.c.thread_id == thread_id)
+        await self.session.execute(delete(self.table).where(self.table.c.channel.in_(of_thread)))
+
+    async def remove_old(self, keep_seconds: float = KEEP_SECONDS) -> None:
+        """Forget the logs of runs that ended longer ago than `keep_seconds`."""
+        runs = tables.runs.c
+        ended = select(runs.id).where(
+            runs.status.in_(("completed", "incomplete", "failed", "cancelled", "expired")),
+            runs.deadline < db_now() - keep_seconds,
+        )
+        await self.session.execute(
+            delete(self.table).where(
+                self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(ended)
+            )
+        )

@@ -1,0 +1,135 @@
+"""The queue: claims, leases and fences, all by the database's clock."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+
+from assistants_api.domain.job import LEASE_SECONDS, MAX_ATTEMPTS, Job, Lease
+from assistants_api.store import tables
+from assistants_api.store.columns import db_now
+from assistants_api.store.repository import Repository
+from assistants_api.store.wake import JOBS, cancel_topic
+
+
+class Jobs(Repository[Job]):
+    """The table of jobs."""
+
+    table = tables.jobs
+    kind = Job
+    noun = "job"
+
+    async def add(self, thing: Job) -> None:
+        """Insert, and wake a worker once it is durable."""
+        await self.session.execute(insert(self.table), self.values(thing))
+        self.session.after_commit(lambda: self.session.wake.send(JOBS))
+
+    async def claim(self, owner: str, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[Job]:
+        """Up to `limit` jobs that are free or whose lease ran out, now held by `owner`, oldest first."""
+        c = self.table.c
+        free = (
+            select(c.id)
+            .where(
+                c.is_done.is_(False),
+                c.attempt < MAX_ATTEMPTS,
+                or_(c.lease_until.is_(None), c.lease_until < db_now()),
+            )
+            .order_by(c.ord)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        statement = (
+            update(self.table)
+            .where(c.id.in_(free.scalar_subquery()))
+            .values(owner=owner, attempt=c.attempt + 1, lease_until=db_now() + lease_seconds)
+            .returning(c.ord, *(c[name] for name in Job.__dataclass_fields__))
+        )
+        rows: list[Any] = sorted((await self.session.execute(statement)).all())
+        return [Job(*row[1:]) for row in rows]
+
+    async def renew(self, owner: str, lease_seconds: float = LEASE_SECONDS) -> set[str]:
+        """Prolong every lease of `owner`; the ids of the jobs that it still holds."""
+        c = self.table.c
+        statement = (
+            update(self.table)
+            .where(c.owner == owner, c.is_done.is_(False))
+            .values(lease_until=db_now() + lease_seconds)
+            .returning(c.id)
+        )
+        return {row[0] for row in await self.session.execute(statement)}
+
+    async def held(self, leases: Collection[Lease]) -> set[Lease]:
+        """Those of `leases` that are still in force, their rows held until the transaction ends."""
+        c = self.table.c
+        statement = (
+            select(c.id, c.attempt, c.owner)
+            .where(
+                tuple_(c.id, c.attempt, c.owner).in_(bindparam("leases", expanding=True)),
+                c.is_done.is_(False),
+            )
+            .with_for_update()
+        )
+        rows: Any = await self.session.execute(
+            statement, {"leases": [(lease.job_id, lease.attempt, lease.owner) for lease in leases]}
+        )
+        return {Lease(*row) for row in rows}
+
+    async def finish(self, lease: Lease) -> None:
+        """The job is done; its lease ends with it."""
+        await self.session.execute(
+            update(self.table).where(self.table.c.id == lease.job_id).values(is_done=True, lease_until=None)
+        )
+
+    async def release(self, owner: str) -> None:
+        """Give back every job of `owner` at once, as an attempt that does not count."""
+        c = self.table.c
+        await self.session.execute(
+            update(self.table)
+            .where(c.owner == owner, c.is_done.is_(False))
+            .values(owner=None, lease_until=None, attempt=c.attempt - 1)
+        )
+        self.session.after_commit(lambda: self.session.wake.send(JOBS))
+
+    async def is_held(self, subject_id: str) -> bool:
+        """Whether a worker holds an open job of this subject right now."""
+        c = self.table.c
+        statement = select(func.count()).where(
+            c.subject_id == subject_id, c.is_done.is_(False), c.lease_until >= db_now()
+        )
+        return bool((await self.session.execute(statement)).scalar_one())
+
+    async def revoke(self, subject_id: str) -> None:
+        """End every open job of this subject; a worker that holds one is fenced out and told."""
+        c = self.table.c
+        await self.session.execute(
+            update(self.table)
+            .where(c.subject_id == subject_id, c.is_done.is_(False))
+            .values(is_done=True, attempt=c.attempt + 1, lease_until=None)
+        )
+        self.session.after_commit(lambda: self.session.wake.send(cancel_topic(subject_id)))
+
+    async def abandoned(self) -> list[Job]:
+        """Open jobs whose lease ran out at the last attempt, or while their run was being cancelled."""
+        c, runs = self.table.c, tables.runs.c
+        wanted = select(runs.id).where(runs.status == "cancelling")
+        statement = self._select().where(
+            c.is_done.is_(False),
+            or_(c.lease_until.is_(None), c.lease_until < db_now()),
+            or_(c.attempt >= MAX_ATTEMPTS, c.subject_id.in_(wanted)),
+        )
+        return [self.thing(row) for row in await self.session.execute(statement)]
+
+    async def depth(self) -> int:
+        """How many jobs wait for a worker."""
+        c = self.table.c
+        statement = select(func.count()).where(
+            c.is_done.is_(False), or_(c.lease_until.is_(None), c.lease_until < db_now())
+        )
+        return int((await self.session.execute(statement)).scalar_one())
+
+    async def remove_done(self, older_than_seconds: float) -> None:
+        """Forget jobs that ended long ago."""
+        c = self.table.c
+        await self.session.execute(
+            self.table.delete().where(c.is_done.is_(True), c.created_at < db_now() - older_than_seconds)
+        )

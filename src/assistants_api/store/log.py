@@ -1,0 +1,101 @@
+"""Followers of the event log: replay from the table, then what is handed over in memory."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+
+from assistants_api.domain.errors import NotFound
+from assistants_api.domain.event import LogEntry, RunMoved
+from assistants_api.store.database import Database
+from assistants_api.store.wake import channel_topic
+
+_QUEUE_LIMIT = 256
+_POLL_SECONDS = 1.0
+
+
+class Log:
+    """Reads channels of the event log as they grow."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def follow(
+        self, channel: str, after: int = 0, *, until_final: bool = False
+    ) -> AsyncGenerator[LogEntry, None]:
+        """Entries later than `after`, in order, gapless, each only once it is durable.
+
+        Ends by itself after the entry that ends the stream: the run is final or, unless `until_final`,
+        requires action. A slow reader falls back to reading the table; it never holds up the writer.
+        Raises `NotFound` when the channel vanishes, as it does when its thread is deleted.
+        """
+        inbox = _Inbox()
+        off = self._db.wake.on(channel_topic(channel), inbox.hear)
+        try:
+            seq = after
+            while True:
+                for entry in await self._read(channel, seq):
+                    yield entry
+                    seq = entry.seq
+                    if _ends(entry, until_final):
+                        return
+                async for entry in inbox.take(seq):
+                    yield entry
+                    seq = entry.seq
+                    if _ends(entry, until_final):
+                        return
+        finally:
+            off()
+
+    async def _read(self, channel: str, seq: int) -> list[LogEntry]:
+        async with self._db.read() as tx:
+            entries = await tx.events.after(channel, seq)
+            if not entries and seq and await tx.events.last_seq(channel) == 0:
+                raise NotFound(f"The events of {channel} are no longer there.")
+            return entries
+
+
+class _Inbox:
+    """What a follower was handed since it last looked; bounded, and then stale."""
+
+    def __init__(self) -> None:
+        self._entries: deque[LogEntry] = deque()
+        self._is_stale = False
+        self._has_news = asyncio.Event()
+
+    def hear(self, payload: object) -> None:
+        if isinstance(payload, list) and len(self._entries) + len(payload) <= _QUEUE_LIMIT:
+            self._entries.extend(payload)
+        else:
+            self._entries.clear()
+            self._is_stale = True
+        self._has_news.set()
+
+    async def take(self, seq: int) -> AsyncGenerator[LogEntry, None]:
+        """Entries that follow `seq` without a gap; ends when the table must be read (again)."""
+        while True:
+            while self._entries and not self._is_stale:
+                entry = self._entries.popleft()
+                if entry.seq == seq + 1:
+                    seq = entry.seq
+                    yield entry
+                elif entry.seq > seq:
+                    self._is_stale = True
+            if self._is_stale:
+                self._entries.clear()
+                self._is_stale = False
+                self._has_news.clear()
+                return
+            self._has_news.clear()
+            try:
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await self._has_news.wait()
+            except TimeoutError:
+                return
+
+
+def _ends(entry: LogEntry, until_final: bool) -> bool:
+    match entry.event:
+        case RunMoved(run):
+            return run.is_final if until_final else run.ends_stream
+        case _:
+            return False

@@ -1,0 +1,159 @@
+"""Opens the database that a setting names: checks it, migrates it, refuses what cannot work."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from assistants_api.store.database import Database
+from assistants_api.store.postgres import PostgresDatabase
+from assistants_api.store.sqlite import SqliteDatabase
+from assistants_api.store.wake import Wake
+
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
+
+
+class CannotOpen(Exception):
+    """The database that was asked for cannot be used; the message says why and what to do."""
+
+
+def sqlite_url(data_dir: Path) -> str:
+    """The default database of a data directory."""
+    return f"sqlite:///{data_dir / 'assistants.sqlite3'}"
+
+
+async def open_database(url: str, wake: Wake) -> Database:
+    """An open database at the newest revision.
+
+    SQLite files are made and migrated here; PostgreSQL is only migrated by `migrate`, and a database at
+    another revision is refused.
+    """
+    if url.startswith("sqlite"):
+        path = await asyncio.to_thread(_prepare_sqlite, url)
+        return SqliteDatabase(path, wake)
+    if url.startswith("postgresql"):
+        await _check_postgres(url)
+        database = PostgresDatabase(_async_url(url), wake)
+        await database.start()
+        return database
+    raise CannotOpen(
+        f"ASSISTANTS_DATABASE_URL must begin with sqlite or postgresql, not {url.split(':')[0]!r}."
+    )
+
+
+async def migrate(url: str) -> str:
+    """Bring the database to the newest revision; returns that revision."""
+    if url.startswith("sqlite"):
+        await asyncio.to_thread(_prepare_sqlite, url)
+        return _head()
+    engine = create_async_engine(_async_url(url))
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
+    return _head()
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run migrations up to `revision` over this connection."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def downgrade(connection: Connection, revision: str) -> None:
+    """Run migrations down to `revision` over this connection."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+
+
+def _async_url(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return url if "+" in scheme else f"postgresql+asyncpg://{rest}"
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _head() -> str:
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None, "there is at least one migration"
+    return head
+
+
+def _prepare_sqlite(url: str) -> Path:
+    path = Path(url.split(":///", 1)[1]).expanduser()
+    if sqlite3.sqlite_version_info < (3, 35):
+        raise CannotOpen(f"SQLite 3.35 or newer is needed; this Python has {sqlite3.sqlite_version}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if (kind := _file_system(path.parent)) in _NETWORK_FILE_SYSTEMS:
+        raise CannotOpen(
+            f"{path} lies on a network file system ({kind}), where SQLite loses data."
+            " Set ASSISTANTS_DATA_DIR to a local disk, or use PostgreSQL."
+        )
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    try:
+        with engine.connect() as connection:
+            options = connection.exec_driver_sql("PRAGMA compile_options").scalars().all()
+            if not any("ENABLE_FTS5" in option for option in options):
+                raise CannotOpen("This Python's SQLite has no FTS5, which file search needs.")
+            _refuse_unknown_revision(connection)
+        with engine.begin() as connection:
+            upgrade(connection)
+    finally:
+        engine.dispose()
+    return path
+
+
+async def _check_postgres(url: str) -> None:
+    engine = create_async_engine(_async_url(url))
+    try:
+        async with engine.connect() as connection:
+            current = await connection.run_sync(_revision)
+    except OSError as error:
+        raise CannotOpen(f"The PostgreSQL server cannot be reached: {error}") from error
+    finally:
+        await engine.dispose()
+    if current != _head():
+        raise CannotOpen(
+            f"The database is at revision {current or 'none'}, this version needs {_head()}:"
+            " run `assistants-api migrate`."
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown_revision(connection: Connection) -> None:
+    current = _revision(connection)
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if current is not None and current not in known:
+        raise CannotOpen(f"The database was written by a newer version (revision {current}).")
+
+
+def _file_system(folder: Path) -> str | None:
+    """The type of the file system that holds `folder`, where the system tells (Linux)."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return None
+    best, kind = "", None
+    wanted = str(folder.resolve())
+    for line in mounts.read_text().splitlines():
+        _, point, type_, *_ = line.split()
+        is_above = wanted == point or wanted.startswith(point.rstrip("/") + "/")
+        if is_above and len(point) >= len(best):
+            best, kind = point, type_
+    return kind

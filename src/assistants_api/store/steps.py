@@ -1,0 +1,30 @@
+"""Run steps."""
+
+from assistants_api.domain.page import Page, PageQuery
+from assistants_api.domain.step import RunStep, StepStatus
+from assistants_api.store import tables
+from assistants_api.store.repository import Repository
+
+
+class Steps(Repository[RunStep]):
+    """The table of run steps."""
+
+    table = tables.run_steps
+    kind = RunStep
+    noun = "run step"
+
+    async def page(self, run_id: str, query: PageQuery) -> Page[RunStep]:
+        """Steps of a run by creation."""
+        return await self._page(query, self.table.c.run_id == run_id)
+
+    async def of_run(self, run_id: str) -> list[RunStep]:
+        """All steps of a run, oldest first."""
+        statement = self._select().where(self.table.c.run_id == run_id).order_by(self.table.c.ord)
+        return [self.thing(row) for row in await self.session.execute(statement)]
+
+    async def open_of(self, run_id: str) -> RunStep | None:
+        """The step that a run is in."""
+        c = self.table.c
+        statement = self._select().where(c.run_id == run_id, c.status == StepStatus.IN_PROGRESS)
+        row = (await self.session.execute(statement)).first()
+        return None if row is None else self.thing(row)

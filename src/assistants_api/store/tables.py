@@ -1,0 +1,210 @@
+"""The tables. Column names are the domain's field names; `ord` orders lists by creation."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+
+from assistants_api.domain.message import MessageStatus
+from assistants_api.domain.run import ACTIVE, RunStatus
+from assistants_api.domain.step import StepStatus
+from assistants_api.store.columns import Json, JsonTuple, Status, UsageJson, UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _ord() -> Column[Any]:
+    return Column("ord", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+def _id() -> Column[Any]:
+    return Column("id", Text, nullable=False, unique=True)
+
+
+def _parent(name: str, table: str) -> Column[Any]:
+    return Column(name, Text, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
+
+
+assistants = Table(
+    "assistants",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("name", Text),
+    Column("description", Text),
+    Column("instructions", Text),
+    Column("tools", JsonTuple, nullable=False),
+    Column("tool_resources", Json, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("temperature", Double),
+    Column("top_p", Double),
+    Column("response_format", Json, nullable=False),
+    Column("reasoning_effort", Text),
+)
+
+threads = Table(
+    "threads",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("tool_resources", Json, nullable=False),
+    Column("metadata", Json, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("thread_id", "threads"),
+    Column("role", Text, nullable=False),
+    Column("content", JsonTuple, nullable=False),
+    Column("status", Status(MessageStatus), nullable=False),
+    Column("assistant_id", Text),
+    Column("run_id", Text),
+    Column("attachments", JsonTuple, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("incomplete_reason", Text),
+    Column("incomplete_at", UtcTime),
+    Column("completed_at", UtcTime),
+    Index(None, "thread_id", "ord"),
+    Index(None, "run_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("thread_id", "threads"),
+    Column("assistant_id", Text, nullable=False),
+    Column("status", Status(RunStatus), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("instructions", Text, nullable=False),
+    Column("tools", JsonTuple, nullable=False),
+    Column("tool_resources", Json, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("temperature", Double),
+    Column("top_p", Double),
+    Column("max_prompt_tokens", BigInteger),
+    Column("max_completion_tokens", BigInteger),
+    Column("truncation_strategy", Json, nullable=False),
+    Column("tool_choice", Json, nullable=False),
+    Column("parallel_tool_calls", Boolean, nullable=False),
+    Column("response_format", Json, nullable=False),
+    Column("deadline", UtcTime, nullable=False),
+    Column("reasoning_effort", Text),
+    Column("started_at", UtcTime),
+    Column("cancelled_at", UtcTime),
+    Column("failed_at", UtcTime),
+    Column("completed_at", UtcTime),
+    Column("required_calls", JsonTuple, nullable=False),
+    Column("last_error", Json),
+    Column("incomplete_reason", Text),
+    Column("spent", UsageJson, nullable=False),
+    Index(None, "thread_id", "ord"),
+)
+
+_is_active = runs.c.status.in_(sorted(ACTIVE))
+
+# The rule "one active run per thread" lives here, not in code.
+Index(
+    "uq_runs_active_thread",
+    runs.c.thread_id,
+    unique=True,
+    sqlite_where=_is_active,
+    postgresql_where=_is_active,
+)
+Index("ix_runs_active_deadline", runs.c.deadline, sqlite_where=_is_active, postgresql_where=_is_active)
+
+run_steps = Table(
+    "run_steps",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("run_id", "runs"),
+    Column("assistant_id", Text, nullable=False),
+    Column("thread_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("step_details", Json, nullable=False),
+    Column("status", Status(StepStatus), nullable=False),
+    Column("expires_at", UtcTime),
+    Column("cancelled_at", UtcTime),
+    Column("completed_at", UtcTime),
+    Column("expired_at", UtcTime),
+    Column("failed_at", UtcTime),
+    Column("last_error", Json),
+    Column("metadata", Json, nullable=False),
+    Column("usage", UsageJson),
+    Index(None, "run_id", "ord"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _ord(),
+    _id(),
+    Column("kind", Text, nullable=False),
+    Column("subject_id", Text, nullable=False, index=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", UtcTime),
+    Column("is_done", Boolean, nullable=False),
+)
+_is_open = jobs.c.is_done.is_(False)
+Index("ix_jobs_open", jobs.c.ord, sqlite_where=_is_open, postgresql_where=_is_open)
+
+events = Table(
+    "events",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Index(None, "created_at"),
+    sqlite_with_rowid=False,
+)
+
+traces = Table(
+    "traces",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("data", Json, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _ord(),
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("hint", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+)

@@ -1,0 +1,96 @@
+"""One transaction: statements, the repositories over them, and what happens once it is durable."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Executable, select
+from sqlalchemy.engine import CursorResult
+
+from assistants_api.store.assistants import Assistants
+from assistants_api.store.columns import db_now
+from assistants_api.store.events import Events
+from assistants_api.store.jobs import Jobs
+from assistants_api.store.keys import Keys
+from assistants_api.store.messages import Messages
+from assistants_api.store.runs import Runs
+from assistants_api.store.steps import Steps
+from assistants_api.store.threads import Threads
+from assistants_api.store.traces import Traces
+from assistants_api.store.wake import Wake
+
+Execute = Callable[[Executable, Any], Awaitable[CursorResult[Any]]]
+Savepoint = Callable[[], AbstractAsyncContextManager[None]]
+
+
+class Tx:
+    """A transaction in progress; `after_commit` callbacks run once it is durable, in order."""
+
+    def __init__(self, execute: Execute, savepoint: Savepoint, wake: Wake, *, shares_clock: bool) -> None:
+        self._execute = execute
+        self._shares_clock = shares_clock
+        self.savepoint = savepoint
+        self.wake = wake
+        self.hooks: list[Callable[[], None]] = []
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """Run one statement (many rows when `parameters` is a list)."""
+        return await self._execute(statement, parameters)
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Call `hook` once the transaction is durable; never if it is rolled back."""
+        self.hooks.append(hook)
+
+    async def now(self) -> datetime:
+        """The database's clock, aware UTC."""
+        if self._shares_clock:
+            return datetime.now(UTC)
+        epoch = (await self.execute(select(db_now()))).scalar_one()
+        return datetime.fromtimestamp(epoch, UTC)
+
+    @cached_property
+    def assistants(self) -> Assistants:
+        """Assistants."""
+        return Assistants(self)
+
+    @cached_property
+    def threads(self) -> Threads:
+        """Threads."""
+        return Threads(self)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Messages."""
+        return Messages(self)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs."""
+        return Runs(self)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Run steps."""
+        return Steps(self)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """The queue."""
+        return Jobs(self)
+
+    @cached_property
+    def events(self) -> Events:
+        """The event log."""
+        return Events(self)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """What each run's model was shown."""
+        return Traces(self)
+
+    @cached_property
+    def keys(self) -> Keys:
+        """API keys."""
+        return Keys(self)
