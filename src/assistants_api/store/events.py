@@ -78,7 +78,7 @@ class Events:
         deltas = (json.loads(row[0]) for row in await self.session.execute(statement))
         return "".join(delta["text"] for delta in deltas if delta["message_id"] == message_id)
 
-    async def remove_of_threads(self, thread_id: str) -> None:
+    async def remove_of_thread(self, thread_id: str) -> None:
         """Forget the logs of every run of a thread."""
         of_thread = select(tables.runs.c.id).where(tables.runs.c.thread_id == thread_id)
         await self.session.execute(delete(self.table).where(self.table.c.channel.in_(of_thread)))

@@ -117,7 +117,7 @@ class PostgresDatabase(Database):
                 connection = await asyncpg.connect(self._dsn)
                 try:
                     is_over = asyncio.Event()
-                    connection.add_termination_listener(lambda _: is_over.set())
+                    connection.add_termination_listener(lambda _, over=is_over: over.set())
                     await connection.add_listener(_CHANNEL, self._hear)
                     await is_over.wait()
                 finally:

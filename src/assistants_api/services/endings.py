@@ -1,0 +1,80 @@
+"""How a run ends when its model did not end it: cancelled, expired or failed, by whichever door."""
+
+from datetime import datetime
+from typing import Any
+
+from assistants_api.domain.event import Event, MessageMoved, RunMoved, StepMoved
+from assistants_api.domain.run import Run, RunStatus
+from assistants_api.domain.step import StepStatus
+from assistants_api.domain.usage import Usage
+from assistants_api.store.transaction import Tx
+
+_CUT_REASON = {
+    RunStatus.CANCELLED: "run_cancelled",
+    RunStatus.EXPIRED: "run_expired",
+    RunStatus.FAILED: "run_failed",
+    RunStatus.INCOMPLETE: "max_tokens",
+}
+_STEP_STATUS = {
+    RunStatus.CANCELLED: StepStatus.CANCELLED,
+    RunStatus.EXPIRED: StepStatus.EXPIRED,
+    RunStatus.FAILED: StepStatus.FAILED,
+    # A cut answer is a finished step: the service wrote it so.
+    RunStatus.INCOMPLETE: StepStatus.COMPLETED,
+}
+
+
+async def end_run(
+    tx: Tx,
+    run: Run,
+    target: RunStatus,
+    now: datetime,
+    *,
+    turn_usage: Usage | None = None,
+    **facts: Any,
+) -> tuple[Run, list[Event]]:
+    """Close what is open and move the run to `target`; the events are the caller's to append, in order.
+
+    The open message keeps the text that was shown. `run` must be as it is stored. `turn_usage` is what
+    the model call that was cut had spent.
+    """
+    events: list[Event] = []
+    message = await tx.messages.open_of(run.id)
+    if message is not None:
+        text = await tx.events.text_of(run.id, message.id)
+        message = message.cut(text, _CUT_REASON[target], now)
+        await tx.messages.save(message)
+        events.append(MessageMoved(message))
+    step = await tx.steps.open_of(run.id)
+    if step is not None:
+        step_facts: dict[str, Any] = {"usage": turn_usage}
+        if target is RunStatus.FAILED:
+            step_facts["last_error"] = _step_error(facts["last_error"])
+        step = step.to(_STEP_STATUS[target], now, **step_facts)
+        await tx.steps.save(step)
+        events.append(StepMoved(step))
+    ended = run.to(target, now, spent=run.spent + (turn_usage or Usage()), **facts)
+    await tx.runs.move(run, ended)
+    events.append(RunMoved(ended))
+    return ended, events
+
+
+async def cancel_now(tx: Tx, run: Run, now: datetime) -> Run:
+    """Cancel a run that no worker holds, whole and at once; returns it as it was while cancelling."""
+    events: list[Event] = []
+    if run.status is not RunStatus.CANCELLING:
+        cancelling = run.to(RunStatus.CANCELLING, now)
+        await tx.runs.move(run, cancelling)
+    else:
+        cancelling = run
+    events.append(RunMoved(cancelling))
+    _, more = await end_run(tx, cancelling, RunStatus.CANCELLED, now)
+    await tx.jobs.revoke(run.id)
+    await tx.events.append(run.id, [*events, *more])
+    return cancelling
+
+
+def _step_error(last_error: dict[str, str]) -> dict[str, str]:
+    """A step knows two error codes only."""
+    code = last_error["code"]
+    return {**last_error, "code": code if code == "rate_limit_exceeded" else "server_error"}

@@ -1,0 +1,209 @@
+"""What can be done with runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from assistants_api.domain import ids
+from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound, TooManyRequests
+from assistants_api.domain.event import Event, RunMoved, StepMoved, ThreadCreated
+from assistants_api.domain.job import Job
+from assistants_api.domain.model import Catalogue
+from assistants_api.domain.page import Page, PageQuery
+from assistants_api.domain.prompt import EngineFacts
+from assistants_api.domain.run import NewRun, Run, RunStatus
+from assistants_api.domain.step import StepStatus
+from assistants_api.domain.thread import NewThread, Thread
+from assistants_api.services.endings import cancel_now
+from assistants_api.services.messages import add_messages
+from assistants_api.services.threads import add_thread
+from assistants_api.store.database import Database
+from assistants_api.store.transaction import Tx
+from assistants_api.store.wake import cancel_topic
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """`expiry` is the published deadline of a run; `max_waiting` bounds the queue."""
+
+    expiry: timedelta = timedelta(seconds=600)
+    max_waiting: int = 1000
+
+
+async def create_run(
+    db: Database,
+    thread_id: str,
+    new: NewRun,
+    catalogue: Catalogue,
+    engine: EngineFacts,
+    limits: RunLimits,
+    now: datetime,
+) -> Run:
+    """Start a run: run, job, additional messages and first events in one transaction."""
+    async with db.begin() as tx:
+        thread = await tx.threads.hold(thread_id)
+        return await _start(tx, thread, new, catalogue, engine, limits, now, [])
+
+
+async def create_thread_and_run(
+    db: Database,
+    new_thread: NewThread,
+    new: NewRun,
+    catalogue: Catalogue,
+    engine: EngineFacts,
+    limits: RunLimits,
+    now: datetime,
+) -> Run:
+    """Make a thread and start a run on it, in one transaction."""
+    async with db.begin() as tx:
+        thread = await add_thread(tx, new_thread, now)
+        return await _start(tx, thread, new, catalogue, engine, limits, now, [ThreadCreated(thread)])
+
+
+async def list_runs(db: Database, thread_id: str, query: PageQuery) -> Page[Run]:
+    """Runs of a thread by creation."""
+    async with db.read() as tx:
+        await tx.threads.get(thread_id)
+        return await tx.runs.page(thread_id, query)
+
+
+async def get_run(db: Database, thread_id: str, run_id: str) -> Run:
+    """One run of this thread."""
+    async with db.read() as tx:
+        return await run_of(tx, thread_id, run_id)
+
+
+async def modify_run(db: Database, thread_id: str, run_id: str, changes: Mapping[str, Any]) -> Run:
+    """The run with other metadata; open in every status."""
+    async with db.begin() as tx:
+        await run_of(tx, thread_id, run_id)
+        run = await tx.runs.hold(run_id)
+        changed = replace(run, **changes)
+        await tx.runs.move(run, changed)
+    return changed
+
+
+async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -> Run:
+    """Ask for the end of a run; one that no worker holds ends here and now."""
+    async with db.begin() as tx:
+        await run_of(tx, thread_id, run_id)
+        run = await tx.runs.hold(run_id)
+        if run.is_final or run.status is RunStatus.CANCELLING:
+            raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
+        if not await tx.jobs.is_held(run_id):
+            return await cancel_now(tx, run, now)
+        cancelling = run.to(RunStatus.CANCELLING, now)
+        await tx.runs.move(run, cancelling)
+        # The worker that holds the run announces this: a channel has one writer at a time.
+        tx.after_commit(lambda: tx.wake.send(cancel_topic(run_id)))
+        return cancelling
+
+
+async def submit_tool_outputs(
+    db: Database, thread_id: str, run_id: str, outputs: Mapping[str, str], now: datetime
+) -> tuple[Run, int]:
+    """Give every output that the run waits for, by call id, and queue it again.
+
+    The second result is the last event before this leg: its stream begins after that.
+    """
+    async with db.begin() as tx:
+        await run_of(tx, thread_id, run_id)
+        run = await tx.runs.hold(run_id)
+        if run.status is not RunStatus.REQUIRES_ACTION:
+            raise InvalidRequest(f'Runs in status "{run.status}" do not accept tool outputs.')
+        expected = [call["id"] for call in run.required_calls]
+        if set(outputs) != set(expected):
+            raise InvalidRequest(f"Expected tool outputs for call_ids {expected}, got {list(outputs)}")
+        step = await tx.steps.open_of(run_id)
+        assert step is not None, "a run that requires action has an open tool step"
+        step = step.with_outputs(outputs).to(StepStatus.COMPLETED, now, usage=step.usage)
+        await tx.steps.save(step)
+        queued = run.to(RunStatus.QUEUED, now)
+        await tx.runs.move(run, queued)
+        await tx.jobs.add(Job(ids.new("job"), "run", run_id, now))
+        entries = await tx.events.append(run_id, [StepMoved(step), RunMoved(queued)])
+    return queued, entries[0].seq - 1
+
+
+async def run_of(tx: Tx, thread_id: str, run_id: str) -> Run:
+    """The run, if it belongs to this thread."""
+    run = await tx.runs.find(run_id)
+    if run is None or run.thread_id != thread_id:
+        await tx.threads.get(thread_id)
+        raise NotFound(f"No run found with id '{run_id}'.")
+    return run
+
+
+async def _start(
+    tx: Tx,
+    thread: Thread,
+    new: NewRun,
+    catalogue: Catalogue,
+    engine: EngineFacts,
+    limits: RunLimits,
+    now: datetime,
+    events: list[Event],
+) -> Run:
+    assistant = await tx.assistants.get(new.assistant_id)
+    model = new.model if new.model is not None else assistant.model
+    catalogue.resolve(model)
+    run = Run.start(ids.new("run"), thread, assistant, new, model, limits.expiry, now)
+    _refuse_what_cannot_be_honoured(run, engine)
+    active = await tx.runs.active_on(thread.id)
+    if active is not None:
+        raise InvalidRequest(f"Thread {thread.id} already has an active run {active.id}.")
+    await add_messages(tx, thread.id, new.additional_messages, now)
+    if not run.instructions and not await tx.messages.has_user_message(thread.id):
+        raise InvalidRequest(
+            "Run creation requires a Thread with a user message or an assistant with instructions.",
+            code="invalid_thread",
+        )
+    if await tx.jobs.depth() >= limits.max_waiting:
+        raise TooManyRequests(f"{limits.max_waiting} runs are waiting already. Please try again later.")
+    try:
+        await tx.runs.add(run)
+    except Conflict as conflict:
+        raise InvalidRequest(f"Thread {thread.id} already has an active run.") from conflict
+    await tx.jobs.add(Job(ids.new("job"), "run", run.id, now))
+    await tx.events.append(run.id, [*events, RunMoved(run, created=True), RunMoved(run)])
+    return run
+
+
+def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts) -> None:
+    for place, tool in enumerate(run.tools):
+        if tool["type"] != "function":
+            raise InvalidRequest(
+                f"The tool '{tool['type']}' is not available on this server:"
+                " only function tools can be run. Remove it from the run or the assistant.",
+                param=f"tools[{place}].type",
+                code="unsupported_tool",
+            )
+    wants_form = not isinstance(run.response_format, str) and run.response_format["type"] != "text"
+    if wants_form and not engine.has_structured_output:
+        assert not isinstance(run.response_format, str)
+        raise InvalidRequest(
+            f"The response format '{run.response_format['type']}' cannot be enforced by the"
+            f" '{engine.name}' engine.",
+            param="response_format",
+            code="unsupported_response_format",
+        )
+    choice = run.tool_choice
+    names = {tool["function"]["name"] for tool in run.tools}
+    if isinstance(choice, Mapping):
+        if choice["type"] != "function":
+            raise InvalidRequest(
+                f"The tool '{choice['type']}' is not available on this server.",
+                param="tool_choice.type",
+                code="unsupported_tool",
+            )
+        if choice["function"]["name"] not in names:
+            raise InvalidRequest(
+                f"Tool choice '{choice['function']['name']}' not found in 'tools' parameter.",
+                param="tool_choice",
+                code="invalid_value",
+            )
+    if choice == "required" and not names:
+        raise InvalidRequest(
+            "'tool_choice' is 'required' but the run has no tools.", param="tool_choice", code="invalid_value"
+        )

@@ -1,0 +1,73 @@
+"""What must happen to runs even if no worker lives: expiry, and the end of what was abandoned."""
+
+import logging
+from collections.abc import Awaitable, Callable
+
+from assistants_api.domain.errors import Conflict, NotFound
+from assistants_api.domain.job import MAX_ATTEMPTS
+from assistants_api.domain.run import RunStatus
+from assistants_api.services.endings import cancel_now, end_run
+from assistants_api.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+
+async def sweep(db: Database) -> int:
+    """One pass; returns how many runs it ended. Any number of processes may sweep at once."""
+    async with db.read() as tx:
+        overdue = await tx.runs.overdue()
+        abandoned = [job.subject_id for job in await tx.jobs.abandoned()]
+    ended = 0
+    for run_id in overdue:
+        ended += await _try(db, run_id, expire_run)
+    for run_id in abandoned:
+        ended += await _try(db, run_id, end_abandoned)
+    return ended
+
+
+async def expire_run(db: Database, run_id: str) -> bool:
+    """End a run whose deadline has passed; a worker that still holds it is fenced out."""
+    async with db.begin() as tx:
+        run = await tx.runs.hold(run_id)
+        now = await tx.now()
+        if run.is_final or run.deadline > now:
+            return False
+        _, events = await end_run(tx, run, RunStatus.EXPIRED, now)
+        await tx.jobs.revoke(run_id)
+        await tx.events.append(run_id, events)
+    return True
+
+
+async def end_abandoned(db: Database, run_id: str) -> bool:
+    """End a run that no worker will take up again: cancelled if that was asked for, else failed."""
+    async with db.begin() as tx:
+        run = await tx.runs.hold(run_id)
+        if run.is_final or await tx.jobs.is_held(run_id):
+            return False
+        now = await tx.now()
+        if run.status is RunStatus.CANCELLING:
+            await cancel_now(tx, run, now)
+            return True
+        last_error = {
+            "code": "server_error",
+            "message": f"Sorry, something went wrong: the run was lost by {MAX_ATTEMPTS} workers in turn.",
+        }
+        _, events = await end_run(tx, run, RunStatus.FAILED, now, last_error=last_error)
+        await tx.jobs.revoke(run_id)
+        await tx.events.append(run_id, events)
+    return True
+
+
+async def forget_old(db: Database) -> None:
+    """Remove logs and jobs that nobody may ask for any more."""
+    async with db.begin() as tx:
+        await tx.events.remove_old()
+        await tx.jobs.remove_done(24 * 3600.0)
+
+
+async def _try(db: Database, run_id: str, end: Callable[[Database, str], Awaitable[bool]]) -> bool:
+    try:
+        return await end(db, run_id)
+    except (Conflict, NotFound):
+        logger.debug("run %s ended while it was being swept", run_id)
+        return False
