@@ -1,6 +1,6 @@
 """The run step: one message written, or one group of tool calls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -68,7 +68,7 @@ class RunStep:
         facts[_STAMP[target]] = now
         return replace(self, status=target, **facts)
 
-    def with_calls(self, calls: tuple[JsonObject, ...]) -> "RunStep":
+    def with_calls(self, calls: Iterable[JsonObject]) -> "RunStep":
         """The step with these tool calls."""
         return replace(self, step_details={"type": "tool_calls", "tool_calls": list(calls)})
 

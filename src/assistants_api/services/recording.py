@@ -1,0 +1,238 @@
+"""What a worker writes down while it carries a run: rows and events, under its lease."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from assistants_api.domain import ids
+from assistants_api.domain.event import (
+    Event,
+    MessageDelta,
+    MessageMoved,
+    RunMoved,
+    StepMoved,
+    ToolCallDelta,
+    ToolCallStarted,
+)
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.message import Message, MessageStatus
+from assistants_api.domain.prompt import ToolCall
+from assistants_api.domain.run import Run, RunStatus
+from assistants_api.domain.step import RunStep, StepStatus
+from assistants_api.domain.usage import Usage
+from assistants_api.services.endings import end_run
+from assistants_api.store.transaction import Tx
+from assistants_api.store.writer import Channel, LogWriter
+
+
+class Interrupted(Exception):
+    """The run is being cancelled: stop working on it and record that."""
+
+
+class Recording:
+    """One leg of one run, from taking it up to its pause or end.
+
+    Every verb reads the run as it is stored inside its own transaction, so what others changed
+    meanwhile (metadata, a wish to cancel) is seen and kept.
+    """
+
+    def __init__(self, writer: LogWriter, channel: Channel, run: Run) -> None:
+        self._writer = writer
+        self._channel = channel
+        self._run_id = run.id
+        self.run = run
+        self._message: Message | None = None
+        self._step: RunStep | None = None
+        self._text: list[str] = []
+
+    @property
+    def has_open_message(self) -> bool:
+        """Whether a message is being written."""
+        return self._message is not None
+
+    def resume(self, message: Message, step: RunStep, text: str) -> None:
+        """Go on with the message that an earlier attempt had begun."""
+        self._message, self._step, self._text = message, step, [text]
+
+    async def begin(self) -> None:
+        """The run is in progress; `Interrupted` if it is being cancelled."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run = await self._live(tx)
+            if run.status is not RunStatus.QUEUED:
+                return ()
+            self.run = run.to(RunStatus.IN_PROGRESS, await tx.now())
+            await tx.runs.move(run, self.run)
+            return (RunMoved(self.run),)
+
+        await self._writer.write(self._channel, effect)
+
+    async def trace(self, turns: Sequence[JsonObject]) -> None:
+        """Write down what the model was shown so far."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            await tx.traces.put(self._run_id, {"turns": list(turns)})
+            return ()
+
+        await self._writer.write(self._channel, effect)
+
+    async def open_message(self, text: str) -> None:
+        """Begin a message and its step with the first text."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await self._live(tx), await tx.now()
+            message = Message(
+                id=ids.new("msg"),
+                created_at=now,
+                thread_id=run.thread_id,
+                role="assistant",
+                content=(),
+                status=MessageStatus.IN_PROGRESS,
+                assistant_id=run.assistant_id,
+                run_id=run.id,
+            )
+            details = {"type": "message_creation", "message_creation": {"message_id": message.id}}
+            step = self._new_step(run, "message_creation", details, now)
+            await tx.messages.add(message)
+            await tx.steps.add(step)
+            self._message, self._step, self._text = message, step, [text]
+            return (
+                StepMoved(step, created=True),
+                StepMoved(step),
+                MessageMoved(message, created=True),
+                MessageMoved(message),
+                MessageDelta(message.id, text, is_first=True),
+            )
+
+        await self._writer.write(self._channel, effect)
+
+    def say(self, text: str) -> None:
+        """More text for the open message."""
+        assert self._message is not None, "say() comes after open_message()"
+        self._text.append(text)
+        self._writer.put(self._channel, MessageDelta(self._message.id, text))
+
+    async def close_message(self, usage: Usage | None) -> None:
+        """The open message is whole; `usage` is what its model call spent, if it is known by now."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run = await self._live(tx)
+            return await self._close(tx, run, usage, await tx.now())
+
+        await self._writer.write(self._channel, effect)
+        self._message = self._step = None
+
+    async def pause(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
+        """The run waits for the caller's tool outputs; the job is done until they come."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await self._live(tx), await tx.now()
+            events: list[Event] = []
+            if self._message is not None:
+                events += await self._close(tx, run, None, now)
+            empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
+            step = replace(empty.with_calls([_call(call) for call in calls]), usage=usage)
+            await tx.steps.add(step)
+            # The step's usage is shown once the step has ended.
+            events += [StepMoved(empty, created=True), StepMoved(empty)]
+            for index, call in enumerate(calls):
+                events.append(ToolCallStarted(step.id, index, call.id, call.name))
+                events.append(ToolCallDelta(step.id, index, call.arguments))
+            waiting = run.to(
+                RunStatus.REQUIRES_ACTION,
+                now,
+                required_calls=tuple(_required(call) for call in calls),
+                spent=run.spent + usage,
+            )
+            await tx.runs.move(run, waiting)
+            await tx.traces.put(run.id, {"turns": list(turns)})
+            await tx.jobs.finish(self._channel.lease)
+            self.run = waiting
+            return [*events, RunMoved(waiting)]
+
+        await self._writer.write(self._channel, effect)
+
+    async def complete(self, usage: Usage, turns: Sequence[JsonObject]) -> None:
+        """The run ended as it should; a wish to cancel that came too late is not honoured."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await tx.runs.hold(self._run_id), await tx.now()
+            events = await self._close(tx, run, usage, now)
+            ended = run.to(RunStatus.COMPLETED, now, spent=run.spent + usage)
+            await tx.runs.move(run, ended)
+            await tx.traces.put(run.id, {"turns": list(turns)})
+            await tx.jobs.finish(self._channel.lease)
+            self.run = ended
+            return [*events, RunMoved(ended)]
+
+        await self._writer.write(self._channel, effect)
+
+    async def end(
+        self,
+        target: RunStatus,
+        turns: Sequence[JsonObject],
+        *,
+        turn_usage: Usage | None = None,
+        incomplete_reason: str | None = None,
+        last_error: JsonObject | None = None,
+    ) -> None:
+        """The run ended otherwise: cancelled, failed or incomplete; what was shown is kept."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await tx.runs.hold(self._run_id), await tx.now()
+            events: list[Event] = []
+            if target is RunStatus.CANCELLED:
+                events.append(RunMoved(run))
+            facts: dict[str, object] = {}
+            if incomplete_reason is not None:
+                facts["incomplete_reason"] = incomplete_reason
+            if last_error is not None:
+                facts["last_error"] = last_error
+            self.run, more = await end_run(
+                tx, run, target, now, turn_usage=turn_usage, text=self._shown, **facts
+            )
+            await tx.traces.put(run.id, {"turns": list(turns)})
+            await tx.jobs.finish(self._channel.lease)
+            return [*events, *more]
+
+        await self._writer.write(self._channel, effect)
+
+    @property
+    def _shown(self) -> str:
+        return "".join(self._text)
+
+    async def _live(self, tx: Tx) -> Run:
+        run = await tx.runs.hold(self._run_id)
+        if run.status is RunStatus.CANCELLING:
+            raise Interrupted
+        return run
+
+    async def _close(self, tx: Tx, run: Run, usage: Usage | None, now: datetime) -> list[Event]:
+        assert self._message is not None
+        assert self._step is not None
+        message = self._message.complete(self._shown, now)
+        step = self._step.to(StepStatus.COMPLETED, now, usage=usage)
+        await tx.messages.save(message)
+        await tx.steps.save(step)
+        return [MessageMoved(message), StepMoved(step)]
+
+    def _new_step(self, run: Run, type: str, details: JsonObject, now: datetime) -> RunStep:
+        return RunStep(
+            id=ids.new("step"),
+            created_at=now,
+            run_id=run.id,
+            assistant_id=run.assistant_id,
+            thread_id=run.thread_id,
+            type=type,
+            step_details=details,
+            expires_at=run.deadline,
+        )
+
+
+def _call(call: ToolCall) -> JsonObject:
+    function = {"name": call.name, "arguments": call.arguments, "output": None}
+    return {"id": call.id, "type": "function", "function": function}
+
+
+def _required(call: ToolCall) -> JsonObject:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
