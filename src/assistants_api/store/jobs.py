@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
 
 from assistants_api.domain.job import LEASE_SECONDS, MAX_ATTEMPTS, Job, Lease
+from assistants_api.domain.run import RunStatus
 from assistants_api.store import tables
 from assistants_api.store.columns import db_now
 from assistants_api.store.repository import Repository
@@ -57,6 +58,13 @@ class Jobs(Repository[Job]):
             .returning(c.id)
         )
         return {row[0] for row in await self.session.execute(statement)}
+
+    async def cancelling(self, ids: Collection[str]) -> set[str]:
+        """Those of the jobs `ids` whose run somebody wants cancelled."""
+        c, runs = self.table.c, tables.runs.c
+        wanted = select(runs.id).where(runs.status == RunStatus.CANCELLING)
+        rows = await self.session.execute(select(c.id).where(c.id.in_(ids), c.subject_id.in_(wanted)))
+        return {row[0] for row in rows}
 
     async def held(self, leases: Collection[Lease]) -> set[Lease]:
         """Those of `leases` that are still in force, their rows held until the transaction ends."""
@@ -111,7 +119,7 @@ class Jobs(Repository[Job]):
     async def abandoned(self) -> list[Job]:
         """Open jobs whose lease ran out at the last attempt, or while their run was being cancelled."""
         c, runs = self.table.c, tables.runs.c
-        wanted = select(runs.id).where(runs.status == "cancelling")
+        wanted = select(runs.id).where(runs.status == RunStatus.CANCELLING)
         statement = self._select().where(
             c.is_done.is_(False),
             or_(c.lease_until.is_(None), c.lease_until < db_now()),

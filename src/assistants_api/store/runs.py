@@ -62,12 +62,6 @@ class Runs(Repository[Run]):
         statement = select(c.id).where(c.status.in_(sorted(ACTIVE)), c.deadline < db_now())
         return [row[0] for row in await self.session.execute(statement)]
 
-    async def cancelling(self, ids: list[str]) -> list[str]:
-        """Those of `ids` that somebody wants cancelled."""
-        c = self.table.c
-        statement = select(c.id).where(c.id.in_(ids), c.status == RunStatus.CANCELLING)
-        return [row[0] for row in await self.session.execute(statement)]
-
     async def count_active(self) -> dict[RunStatus, int]:
         """How many runs are in each active status."""
         c = self.table.c

@@ -1,0 +1,139 @@
+"""Builds every part once from `Settings` and hands them down; starts and stops them in order."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from assistants_api import __version__
+from assistants_api.api.parts import Parts
+from assistants_api.domain.model import Catalogue
+from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
+from assistants_api.ports import Engine
+from assistants_api.services.runs import RunLimits
+from assistants_api.settings import BUNDLED, Settings
+from assistants_api.store.database import Database
+from assistants_api.store.log import Log
+from assistants_api.store.opening import open_database, sqlite_url
+from assistants_api.store.wake import Wake
+from assistants_api.store.writer import LogWriter
+from assistants_api.worker.carrying import Carrier
+from assistants_api.worker.worker import Sweeper, Worker
+
+logger = logging.getLogger(__name__)
+
+
+class BadSettings(Exception):
+    """Settings that cannot work together; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The running parts of one process; `worker` is None where none was asked for."""
+
+    parts: Parts
+    worker: Worker | None
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, with_worker: bool = True) -> AsyncIterator[Server]:
+    """Everything that one process runs, from the database to the worker, ended in reverse order."""
+    check(settings)
+    async with AsyncExitStack() as stack:
+        wake = Wake()
+        db: Database = await open_database(database_url(settings), wake)
+        stack.push_async_callback(db.close)
+        engine = build_engine(settings)
+        stack.push_async_callback(engine.close)
+        await engine.start()
+        catalogue = build_catalogue(settings, engine)
+        limits = RunLimits(timedelta(seconds=settings.run_expiry_seconds), settings.max_waiting_runs)
+        parts = Parts(
+            db=db,
+            log=Log(db),
+            catalogue=catalogue,
+            engine=engine,
+            limits=limits,
+            api_keys=settings.api_keys,
+            cors_origins=settings.cors_origins,
+            version=__version__,
+        )
+        worker: Worker | None = None
+        tasks = [asyncio.create_task(Sweeper(db).run(), name="sweeper")]
+        if with_worker:
+            writer = LogWriter(db)
+            carrier = Carrier(db, writer, engine, catalogue)
+            worker = Worker(db, writer, carrier, max_concurrent=settings.max_concurrent_runs)
+            tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
+            tasks.append(asyncio.create_task(worker.run(), name="worker"))
+        stack.push_async_callback(_end, tasks)
+        if worker is not None:
+            stack.push_async_callback(worker.drain)
+        yield Server(parts, worker)
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that cannot work together."""
+    if settings.engine == "remote" and not settings.upstream_url:
+        raise BadSettings("ASSISTANTS_ENGINE=remote needs ASSISTANTS_UPSTREAM_URL.")
+    if settings.engine == "remote" and settings.model == BUNDLED:
+        raise BadSettings("ASSISTANTS_ENGINE=remote needs ASSISTANTS_MODEL, the upstream's model name.")
+    if settings.engine == "scripted" and settings.script is None:
+        raise BadSettings("ASSISTANTS_ENGINE=scripted needs ASSISTANTS_SCRIPT.")
+
+
+def database_url(settings: Settings) -> str:
+    """The database that is used."""
+    return settings.database_url or sqlite_url(settings.data_dir)
+
+
+def build_engine(settings: Settings) -> Engine:
+    """The engine that the settings name, not started yet."""
+    match settings.engine:
+        case "remote":
+            from assistants_api.engine.remote import RemoteEngine
+
+            assert settings.upstream_url is not None
+            return RemoteEngine(
+                settings.upstream_url,
+                model=settings.model,
+                api_key=settings.upstream_api_key,
+                context_window=settings.upstream_context,
+            )
+        case "scripted":
+            from assistants_api.engine.scripted import ScriptedEngine
+
+            assert settings.script is not None
+            name = "scripted" if settings.model == BUNDLED else settings.model
+            return ScriptedEngine.from_file(settings.script, name=name)
+        case "transformers":
+            from assistants_api.engine.local import TransformersEngine
+
+            return TransformersEngine(
+                EngineConfig(
+                    model=BUNDLED_MODEL if settings.model == BUNDLED else settings.model,
+                    device=settings.device,
+                    dtype=settings.dtype,
+                    max_rows=settings.max_batch,
+                )
+            )
+
+
+def build_catalogue(settings: Settings, engine: Engine) -> Catalogue:
+    """The served model and the names that stand for it."""
+    served = engine.describe().model
+    aliases = {name: target or served for name, target in settings.model_aliases.items()}
+    for name, target in aliases.items():
+        if target != served:
+            raise BadSettings(
+                f"ASSISTANTS_MODEL_ALIASES: '{name}' stands for '{target}', which is not served: '{served}' is."
+            )
+    return Catalogue(served, aliases, datetime.now(UTC))
+
+
+async def _end(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

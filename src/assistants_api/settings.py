@@ -1,0 +1,85 @@
+"""Every setting, read once from the environment (`ASSISTANTS_*`) and `.env`; `.env.example` lists them."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+BUNDLED = "bundled"
+
+
+def _default_data_dir() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return Path(base).expanduser() / "assistants-api"
+
+
+class Settings(BaseSettings):
+    """The server's settings; a bad value stops the start and is named."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASSISTANTS_", env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    host: str = Field("127.0.0.1", description="Address to listen on; another one needs API_KEYS.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(default_factory=_default_data_dir, description="Database file, blobs and caches.")
+    database_url: str | None = Field(
+        None, description="sqlite:///FILE or postgresql://…; empty means a SQLite file in DATA_DIR."
+    )
+    engine: Literal["transformers", "remote", "scripted"] = Field(
+        "transformers", description="transformers (a local model), remote (an OpenAI-style server), scripted."
+    )
+    model: str = Field(
+        BUNDLED, description="Hub id or local folder; 'bundled' is the small model in the package."
+    )
+    model_aliases: Annotated[dict[str, str], NoDecode] = Field(
+        {"*": ""},
+        description="Requested names that are served: '*' for every name, or a comma list.",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or mps.")
+    dtype: str = Field("auto", description="auto, float32, bfloat16 or float16.")
+    upstream_url: str | None = Field(None, description="For ENGINE=remote: the server's base URL.")
+    upstream_api_key: str | None = Field(None, description="For ENGINE=remote: its API key.")
+    upstream_context: int = Field(
+        32768, ge=512, description="For ENGINE=remote: the upstream model's context window in tokens."
+    )
+    script: Path | None = Field(None, description="For ENGINE=scripted: the file that it plays.")
+    api_keys: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma list of accepted keys; empty on loopback: any key, or none, is accepted."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma list of web origins that may call the API from a browser."
+    )
+    max_concurrent_runs: int = Field(64, ge=1, description="Runs that one worker carries at once.")
+    max_waiting_runs: int = Field(1000, ge=1, description="Runs that may wait; more are refused with 429.")
+    max_batch: int = Field(16, ge=1, le=512, description="Answers that the local model writes at once.")
+    run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
+
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _comma_list(cls, value: Any) -> Any:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("model_aliases", mode="before")
+    @classmethod
+    def _aliases(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
+        return {name.strip(): target.strip() for name, _, target in pairs}
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(
+            ("sqlite:///", "postgresql://", "postgresql+asyncpg://")
+        ):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value

@@ -1,0 +1,244 @@
+"""Carries one run from its claim to its pause or end, whatever an earlier attempt left behind."""
+
+import logging
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from assistants_api.agent.context import Fitted, PromptBudgetSpent, fit, gather, refuse_images
+from assistants_api.agent.loop import Finished, Paused, ToolReturned, answer
+from assistants_api.domain.errors import EngineFailed, LostLease, NotFound
+from assistants_api.domain.job import Job
+from assistants_api.domain.message import Message
+from assistants_api.domain.model import Catalogue
+from assistants_api.domain.page import PageQuery
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, ToolCall
+from assistants_api.domain.run import Run, RunStatus
+from assistants_api.domain.step import RunStep
+from assistants_api.domain.usage import Usage
+from assistants_api.ports import Engine
+from assistants_api.services.recording import Interrupted, Recording
+from assistants_api.store.database import Database
+from assistants_api.store.transaction import Tx
+from assistants_api.store.writer import Channel, LogWriter
+from assistants_api.worker.interrupts import StopSignal
+
+logger = logging.getLogger(__name__)
+
+# Older messages than fit this many bytes per token of the window are not even read.
+_BYTES_PER_TOKEN = 12
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is stored of a run when a worker takes it up."""
+
+    run: Run
+    history: list[Message]
+    own: list[Message]
+    steps: list[RunStep]
+    open_message: Message | None
+    open_step: RunStep | None
+    shown: str
+    turns: list[dict[str, Any]]
+
+
+class Carrier:
+    """Carries runs; one per process, shared by all of them."""
+
+    def __init__(self, db: Database, writer: LogWriter, engine: Engine, catalogue: Catalogue) -> None:
+        self._db = db
+        self._writer = writer
+        self._engine = engine
+        self._catalogue = catalogue
+
+    async def carry(self, job: Job, stop: StopSignal) -> None:
+        """Do what the job asks; returns when it is done, or when it is no longer ours."""
+        try:
+            async with self._db.read() as tx:
+                seq = await tx.events.last_seq(job.subject_id)
+                state = await self._load(tx, job.subject_id)
+            leg = _Leg(
+                self, Recording(self._writer, Channel(job.subject_id, job.lease, seq), state.run), state
+            )
+            await leg.carry(stop)
+        except LostLease:
+            logger.info("run %s is carried by somebody else now", job.subject_id)
+        except NotFound:
+            logger.info("run %s was deleted while it was carried", job.subject_id)
+
+    async def _load(self, tx: Tx, run_id: str) -> _State:
+        run = await tx.runs.get(run_id)
+        own = await tx.messages.of_run(run_id)
+        steps = await tx.steps.of_run(run_id)
+        open_message = await tx.messages.open_of(run_id)
+        shown = "" if open_message is None else await tx.events.text_of(run_id, open_message.id)
+        open_step = None if open_message is None else await tx.steps.open_of(run_id)
+        trace = await tx.traces.find(run_id)
+        turns = list(trace["turns"]) if trace else []
+        history = await self._history(tx, run)
+        return _State(run, history, own, steps, open_message, open_step, shown, turns)
+
+    async def _history(self, tx: Tx, run: Run) -> list[Message]:
+        """The thread without this run's own messages, oldest first: as much as could ever be shown.
+
+        The first message is always there, because truncation leaves out the middle.
+        """
+        limit = max(1, self._engine.describe().context_window) * _BYTES_PER_TOKEN
+        newest: list[Message] = []
+        size, before = 0, None
+        while size < limit:
+            page = await tx.messages.newest(run.thread_id, limit=_PAGE, before=before)
+            newest += [message for message in page if message.run_id != run.id]
+            size += sum(len(message.text) + 1 for message in page)
+            if len(page) < _PAGE:
+                return newest[::-1]
+            before = page[-1].id
+        first = (await tx.messages.page(run.thread_id, PageQuery(1, "asc"))).data[0]
+        return [first, *(message for message in newest[::-1] if message.id != first.id)]
+
+
+class _Leg:
+    """One leg of one run."""
+
+    def __init__(self, carrier: Carrier, recording: Recording, state: _State) -> None:
+        self._engine = carrier._engine
+        self._model = carrier._catalogue.resolve(state.run.model)
+        self._recording = recording
+        self._state = state
+        self._turns = state.turns
+        self._turn: dict[str, Any] = {}
+        self._usage = Usage()
+
+    async def carry(self, stop: StopSignal) -> None:
+        recording = self._recording
+        try:
+            await recording.begin()
+            await self._answer(stop)
+        except Interrupted:
+            await self._end_cancelled()
+        except PromptBudgetSpent:
+            await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_prompt_tokens")
+        except EngineFailed as failure:
+            await self._fail(failure.code or "server_error", failure.message)
+        except (LostLease, NotFound):
+            raise
+        except Exception:
+            logger.exception("run %s failed", recording.run.id)
+            await self._fail("server_error", "Sorry, something went wrong.")
+
+    async def _answer(self, stop: StopSignal) -> None:
+        recording, state = self._recording, self._state
+        if state.open_message is not None and state.open_step is not None:
+            recording.resume(state.open_message, state.open_step, state.shown)
+            if not self._engine.describe().can_continue:
+                raise EngineFailed(
+                    "The worker was lost in the middle of the answer, and this engine cannot continue one."
+                )
+        prepared_from = time.time()
+        fitted = await self._prepare()
+        if fitted.prompt.sampling.max_tokens == 0:
+            await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_completion_tokens")
+            return
+        self._turn = {
+            "input_prepared_from": prepared_from,
+            "input_prepared_at": time.time(),
+            "left_out_messages": list(fitted.left_out),
+            "messages": [_traced(message) for message in fitted.prompt.messages],
+            "tools": [tool["function"]["name"] for tool in fitted.prompt.tools],
+            "answer_start": state.shown,
+        }
+        self._turns.append(self._turn)
+        async with aclosing(answer(fitted.prompt, self._engine, {})) as events:
+            async with aclosing(stop.guard(events)) as guarded:
+                async for event in guarded:
+                    match event:
+                        case Started(prompt_tokens, prompt, cached_tokens):
+                            self._usage = Usage(prompt_tokens)
+                            self._turn["prompt"] = prompt
+                            self._turn["prompt_tokens"] = prompt_tokens
+                            self._turn["cached_tokens"] = cached_tokens
+                            self._turn["inference_started_at"] = time.time()
+                        case Text(text, tokens):
+                            self._usage += Usage(0, tokens)
+                            if recording.has_open_message:
+                                recording.say(text)
+                            else:
+                                self._turn["first_token_at"] = time.time()
+                                await recording.open_message(text)
+                        case Paused(calls, usage):
+                            self._close_turn(usage)
+                            await recording.pause(calls, usage, self._turns)
+                        case Finished(reason, usage):
+                            self._close_turn(usage)
+                            await self._finish(reason, usage)
+                        case ToolCall() | ToolReturned():
+                            self._turn.setdefault("first_token_at", time.time())
+
+    async def _prepare(self) -> Fitted:
+        state, engine = self._state, self._engine
+        context = gather(state.run, self._model, state.history, state.own, state.steps, state.shown)
+        facts = engine.describe()
+        if not facts.has_vision:
+            refuse_images(context, self._model)
+        budget = state.run.max_prompt_tokens
+        left = None if budget is None else max(0, budget - state.run.spent.prompt_tokens)
+
+        async def count(prompt: Prompt) -> int:
+            return await engine.count(prompt)
+
+        # The window is known once the model is loaded; counting waits for that.
+        window = facts.context_window or await self._window(context.prompt(context.history))
+        return await fit(context, count, window, left)
+
+    async def _window(self, prompt: Prompt) -> int:
+        await self._engine.count(prompt)
+        return self._engine.describe().context_window
+
+    async def _finish(self, reason: str, usage: Usage) -> None:
+        recording = self._recording
+        if not recording.has_open_message:
+            await recording.open_message("")
+        if reason == "length":
+            await recording.end(
+                RunStatus.INCOMPLETE,
+                self._turns,
+                turn_usage=usage,
+                incomplete_reason="max_completion_tokens",
+            )
+        else:
+            await recording.complete(usage, self._turns)
+
+    async def _end_cancelled(self) -> None:
+        if self._turn:
+            self._close_turn(self._usage)
+        await self._recording.end(RunStatus.CANCELLED, self._turns, turn_usage=self._usage)
+
+    async def _fail(self, code: str, message: str) -> None:
+        if self._turn:
+            self._close_turn(self._usage)
+        last_error = {"code": code, "message": message}
+        await self._recording.end(
+            RunStatus.FAILED, self._turns, turn_usage=self._usage, last_error=last_error
+        )
+
+    def _close_turn(self, usage: Usage) -> None:
+        self._turn["output_generated_at"] = time.time()
+        self._turn["usage"] = {
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "total_tokens": usage.total_tokens,
+        }
+
+
+def _traced(message: ChatMessage) -> dict[str, Any]:
+    traced: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        traced["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments} for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        traced["tool_call_id"] = message.tool_call_id
+    return traced

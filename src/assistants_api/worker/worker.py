@@ -1,0 +1,150 @@
+"""The worker: claims jobs as they come, carries many at once, keeps their leases, gives them back."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import socket
+
+from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job
+from assistants_api.services.sweeping import forget_old, sweep
+from assistants_api.store.database import Database
+from assistants_api.store.wake import JOBS, cancel_topic
+from assistants_api.store.writer import LogWriter
+from assistants_api.worker.carrying import Carrier
+from assistants_api.worker.interrupts import StopSignal
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 1.0
+_FORGET_SECONDS = 600.0
+
+
+class Worker:
+    """Carries up to `max_concurrent` runs; `run` is its task, `drain` its orderly end."""
+
+    def __init__(
+        self,
+        db: Database,
+        writer: LogWriter,
+        carrier: Carrier,
+        *,
+        max_concurrent: int,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._db = db
+        self._writer = writer
+        self._carrier = carrier
+        self._max_concurrent = max_concurrent
+        self._lease_seconds = lease_seconds
+        self._work: dict[str, tuple[asyncio.Task[None], StopSignal]] = {}
+        self._news = asyncio.Event()
+        self._is_draining = False
+
+    @property
+    def carried(self) -> int:
+        """How many runs are being carried."""
+        return len(self._work)
+
+    async def run(self) -> None:
+        """Claim and carry until cancelled."""
+        off = self._db.wake.on(JOBS, lambda payload: self._news.set())
+        renewing = asyncio.create_task(self._renew())
+        try:
+            while not self._is_draining:
+                self._news.clear()
+                try:
+                    await self.claim()
+                except Unavailable as error:
+                    logger.warning("cannot claim jobs: %s", error.message)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_POLL_SECONDS):
+                        await self._news.wait()
+        finally:
+            off()
+            renewing.cancel()
+
+    async def claim(self) -> None:
+        """Take as many free jobs as there are free places."""
+        free = self._max_concurrent - len(self._work)
+        if free <= 0:
+            return
+        async with self._db.read() as tx:
+            if await tx.jobs.depth() == 0:
+                return
+        async with self._db.begin() as tx:
+            jobs = await tx.jobs.claim(self.owner, free, self._lease_seconds)
+        for job in jobs:
+            stop = StopSignal()
+            self._work[job.id] = (asyncio.create_task(self._carry(job, stop)), stop)
+
+    async def idle(self) -> None:
+        """Wait until nothing is carried."""
+        while self._work:
+            await asyncio.wait([task for task, _ in self._work.values()])
+
+    async def drain(self) -> None:
+        """Stop at once and hand every job back; whoever claims it continues from what was shown."""
+        self._is_draining = True
+        self._news.set()
+        tasks = [task for task, _ in self._work.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(Unavailable):
+            async with self._db.begin() as tx:
+                await tx.jobs.release(self.owner)
+
+    async def _carry(self, job: Job, stop: StopSignal) -> None:
+        off = self._db.wake.on(cancel_topic(job.subject_id), stop.set)
+        try:
+            await self._carrier.carry(job, stop)
+        except Exception:
+            logger.exception("job %s was dropped; its lease will run out and it is tried again", job.id)
+        finally:
+            off()
+            del self._work[job.id]
+            self._news.set()
+
+    async def _renew(self) -> None:
+        """Keep the leases, and learn of wishes to cancel that no hint told us of."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            if not self._work:
+                continue
+            try:
+                async with self._db.begin() as tx:
+                    held = await tx.jobs.renew(self.owner, self._lease_seconds)
+                    cancelling = await tx.jobs.cancelling(held)
+            except Unavailable as error:
+                logger.warning("cannot renew leases: %s", error.message)
+                continue
+            for job_id, (_, stop) in tuple(self._work.items()):
+                if job_id not in held or job_id in cancelling:
+                    stop.set()
+
+
+class Sweeper:
+    """Ends what must end even if no worker lives; every server and worker process has one."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    async def run(self) -> None:
+        """Sweep once a second until cancelled."""
+        loop = asyncio.get_running_loop()
+        forget_at = loop.time()
+        while True:
+            try:
+                await sweep(self._db)
+                if loop.time() >= forget_at:
+                    await forget_old(self._db)
+                    forget_at = loop.time() + _FORGET_SECONDS
+            except Unavailable as error:
+                logger.warning("cannot sweep: %s", error.message)
+            except Exception:
+                logger.exception("a sweep failed; the next one tries again")
+            await asyncio.sleep(_POLL_SECONDS)
