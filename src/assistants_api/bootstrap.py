@@ -128,7 +128,7 @@ def build_catalogue(settings: Settings, engine: Engine) -> Catalogue:
     for name, target in aliases.items():
         if target != served:
             raise BadSettings(
-                f"ASSISTANTS_MODEL_ALIASES: '{name}' stands for '{target}', which is not served: '{served}' is."
+                f"ASSISTANTS_MODEL_ALIASES: '{name}' stands for '{target}', but '{served}' is served."
             )
     return Catalogue(served, aliases, datetime.now(UTC))
 
