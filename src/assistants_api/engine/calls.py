@@ -1,0 +1,250 @@
+"""Tool calls in a model's own words: how each family writes them, and a parser that reads them as they come.
+
+The parser holds back what may begin a call. A call that cannot be read is given out as text, so nothing that
+the model said is lost; text after a good call is dropped, as chat models put none there.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from assistants_api.domain import ids
+from assistants_api.domain.prompt import ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a family of models writes calls.
+
+    `markers` open a call; `bare` families may also begin an answer with the call's JSON. `closing` ends a
+    call. `opening` starts an answer that must be a call, with the function's name where it is given.
+    """
+
+    name: str
+    markers: tuple[str, ...]
+    closing: str
+    bare: bool
+    opening: Callable[[str | None], str]
+
+
+def _hermes_opening(name: str | None) -> str:
+    start = '<tool_call>\n{"name": "'
+    return start if name is None else f'{start}{name}", "arguments": '
+
+
+def _llama_opening(name: str | None) -> str:
+    start = '{"name": "'
+    return start if name is None else f'{start}{name}", "parameters": '
+
+
+def _mistral_opening(name: str | None) -> str:
+    start = '[TOOL_CALLS][{"name": "'
+    return start if name is None else f'{start}{name}", "arguments": '
+
+
+HERMES = Family("hermes", ("<tool_call>",), "</tool_call>", False, _hermes_opening)
+LLAMA = Family("llama", ("<|python_tag|>",), "", True, _llama_opening)
+MISTRAL = Family("mistral", ("[TOOL_CALLS]",), "", False, _mistral_opening)
+
+
+def family_of(template: str) -> Family:
+    """The family whose words stand in a chat template; Hermes is the commonest and the default."""
+    if "[TOOL_CALLS]" in template:
+        return MISTRAL
+    if "<tool_call>" in template:
+        return HERMES
+    if "<|python_tag|>" in template or '"parameters": dictionary' in template:
+        return LLAMA
+    return HERMES
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a call's body turned out to be: calls, or nothing readable, up to `end`."""
+
+    calls: tuple[ToolCall, ...]
+    end: int
+
+
+class CallParser:
+    """Separates calls from text, in any chunking alike."""
+
+    def __init__(self, family: Family, names: Collection[str], *, parallel: bool = True) -> None:
+        self._family = family
+        self._names = frozenset(names)
+        self._parallel = parallel
+        self._buffer = ""
+        self._marker: str | None = None  # of the call that is being read
+        self._searched = 0
+        self._has_spoken = False
+        self.calls = 0
+
+    @property
+    def is_done(self) -> bool:
+        """No further call may follow."""
+        return self.calls > 0 and not self._parallel
+
+    def feed(self, text: str) -> list[str | ToolCall]:
+        """What is settled now that the model has said this much more."""
+        if not self._names:
+            return [text] if text else []
+        self._buffer += text
+        return self._settle(at_end=False)
+
+    def finish(self) -> list[str | ToolCall]:
+        """What is left when the model has ended."""
+        return self._settle(at_end=True) if self._names else []
+
+    def _settle(self, *, at_end: bool) -> list[str | ToolCall]:
+        found: list[str | ToolCall] = []
+        while not self.is_done:
+            if self._marker is None:
+                self._outside(found, at_end)
+                if self._marker is None:
+                    break
+            read = self._read(at_end)
+            if read is None:
+                break
+            self._take(read, found)
+        if self.is_done:
+            self._buffer = ""
+        return found
+
+    def _outside(self, found: list[str | ToolCall], at_end: bool) -> None:
+        """Gives out text up to the next call, or up to what may begin one."""
+        start = self._bare_start()
+        marker = ""
+        if start is None:
+            places = [(self._buffer.find(m), m) for m in self._family.markers if m in self._buffer]
+            if not places:
+                keep = 0 if at_end else self._tail()
+                self._say(self._buffer[: len(self._buffer) - keep], found)
+                self._buffer = self._buffer[len(self._buffer) - keep :]
+                return
+            start, marker = min(places)
+        self._say(self._buffer[:start], found)
+        self._buffer = self._buffer[start + len(marker) :]
+        self._marker = marker
+        self._searched = 0
+
+    def _bare_start(self) -> int | None:
+        if not self._family.bare or self._has_spoken:
+            return None
+        body = self._buffer.lstrip(" \t\r\n;")
+        return len(self._buffer) - len(body) if body.startswith("{") else None
+
+    def _tail(self) -> int:
+        """How much of the end may begin a marker, or a bare call."""
+        if self._family.bare and not self._has_spoken and not self._buffer.strip(" \t\r\n;"):
+            return len(self._buffer)
+        return longest_beginning(self._buffer, self._family.markers)
+
+    def _say(self, text: str, found: list[str | ToolCall]) -> None:
+        if text and not self.calls:
+            self._has_spoken = self._has_spoken or bool(text.strip())
+            found.append(text)
+
+    def _take(self, read: _Read, found: list[str | ToolCall]) -> None:
+        assert self._marker is not None
+        if read.calls:
+            kept = read.calls if self._parallel else read.calls[:1]
+            self.calls += len(kept)
+            found.extend(kept)
+        else:
+            self._say(self._marker + self._buffer[: read.end], found)
+            self._has_spoken = True
+        self._buffer = self._buffer[read.end :]
+        self._marker = None
+
+    def _read(self, at_end: bool) -> _Read | None:
+        """The call at the start of the buffer; None while more is needed."""
+        body = self._buffer
+        start = len(body) - len(body.lstrip())
+        if start == len(body):
+            return _Read((), len(body)) if at_end else None
+        name = None
+        if body[start] not in "{[" or (body[start] == "[" and self._family is not MISTRAL):
+            if self._family is not MISTRAL:
+                return _Read((), 0)
+            brace = body.find("{", start)
+            if brace < 0:
+                too_long = len(body) - start > 200
+                return _Read((), len(body) if at_end else 0) if at_end or too_long else None
+            name = _mistral_name(body[start:brace])
+            if brace - start > 200 or name is None:
+                return _Read((), 0)
+            start = brace
+        value, end = _json_at(body, start)
+        if end is not None:
+            return _Read(self._calls(value, name), end)
+        return self._unreadable(body, at_end)
+
+    def _unreadable(self, body: str, at_end: bool) -> _Read | None:
+        closing = self._family.closing
+        while closing and (place := body.find(closing, self._searched)) >= 0:
+            if not _ends_in_string(body[:place]):
+                return _Read((), place + len(closing))
+            self._searched = place + len(closing)
+        return _Read((), len(body)) if at_end else None
+
+    def _calls(self, value: Any, name: str | None) -> tuple[ToolCall, ...]:
+        if name is not None:
+            value = {"name": name, "arguments": value}
+        wanted = value if isinstance(value, list) else [value]
+        calls = [self._call(one) for one in wanted]
+        return tuple(call for call in calls if call) if all(calls) else ()
+
+    def _call(self, value: Any) -> ToolCall | None:
+        if not isinstance(value, dict) or value.get("name") not in self._names:
+            return None
+        arguments = value.get("arguments", value.get("parameters", {}))
+        if isinstance(arguments, str):
+            arguments, end = _json_at(arguments.strip(), 0)
+            if end is None:
+                return None
+        if not isinstance(arguments, dict):
+            return None
+        return ToolCall(ids.new("call"), value["name"], json.dumps(arguments, ensure_ascii=False))
+
+
+def longest_beginning(text: str, markers: Collection[str]) -> int:
+    """The length of the longest end of `text` with which one of the markers begins."""
+    for size in range(min(len(text), max(map(len, markers), default=1) - 1), 0, -1):
+        if any(len(m) > size and m.startswith(text[-size:]) for m in markers):
+            return size
+    return 0
+
+
+def _mistral_name(head: str) -> str | None:
+    """The name in `name[CALL_ID]abc[ARGS]` or plain `name`."""
+    name = head.partition("[")[0].strip()
+    return name if name and " " not in name else None
+
+
+def _refuse(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse)
+
+
+def _json_at(text: str, start: int) -> tuple[Any, int | None]:
+    """The JSON value that begins there and where it ends; no end when it is not whole or not JSON."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, None
+
+
+def _ends_in_string(text: str) -> bool:
+    """Whether the end of this JSON text lies within a string."""
+    inside = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif inside and character == "\\":
+            escaped = True
+        elif character == '"':
+            inside = not inside
+    return inside

@@ -1,0 +1,202 @@
+"""Attention state of rows in one contiguous block: `[rows, kv heads, length, head size]` per layer.
+
+A row is one answer that is being written. Rows that step together need no gather, because the rows in use
+are always the first ones. The block grows, in rows and in length, when it must.
+"""
+
+from typing import Any
+
+import torch
+from transformers import Cache
+
+_ROUND = 64
+_MOST_PARKED = 256
+
+
+class KvBlock(Cache):
+    """A `Cache` for transformers whose rows stand at positions of their own.
+
+    Before a forward, `aim` says which rows take part, at which positions their new tokens lie, and how
+    much of the length is looked at.
+    """
+
+    def __init__(self, layers: int, *, rows: int, length: int) -> None:
+        super().__init__(layers=[])
+        self._count = layers
+        self.rows = rows
+        self.length = _rounded(length)
+        self._keys: list[torch.Tensor | None] = [None] * layers
+        self._values: list[torch.Tensor | None] = [None] * layers
+        self._first = 0
+        self._positions = torch.zeros((1, 1), dtype=torch.long)
+        self._index = torch.zeros((1, 1), dtype=torch.long)
+        self._seen = 0
+
+    def aim(self, first: int, positions: torch.Tensor) -> torch.Tensor:
+        """The next forward is of the rows from `first` on; returns what each token may look at.
+
+        `positions` is `[rows, tokens]`; the answer is a mask `[rows, 1, tokens, seen]`.
+        """
+        self._first = first
+        self._positions = positions
+        rows = positions.shape[0]
+        self._index = torch.arange(rows, device=positions.device)[:, None]
+        self._seen = min(_rounded(int(positions.max()) + 1), self.length)
+        seen = torch.arange(self._seen, device=positions.device)
+        return (seen[None, None, None, :] <= positions[:, None, :, None]).contiguous()
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *_: Any, **__: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Writes the new tokens' state in place, and gives back what the mask of `aim` covers."""
+        keys, values = self._layer(layer_idx, key_states, value_states)
+        rows = key_states.shape[0]
+        keys, values = keys[self._first : self._first + rows], values[self._first : self._first + rows]
+        if rows == 1:
+            start = int(self._positions[0, 0])
+            keys[:, :, start : start + key_states.shape[2]] = key_states
+            values[:, :, start : start + key_states.shape[2]] = value_states
+        else:
+            keys[self._index, :, self._positions] = key_states.transpose(1, 2)
+            values[self._index, :, self._positions] = value_states.transpose(1, 2)
+        return keys[:, :, : self._seen], values[:, :, : self._seen]
+
+    def get_seq_length(self, *_: Any, **__: Any) -> int:
+        """How far the present forward sees, before its own tokens."""
+        return int(self._positions[0, 0])
+
+    def get_mask_sizes(self, *_: Any, **__: Any) -> tuple[int, int]:
+        """The length of the state that the mask covers, and where it starts."""
+        return self._seen, 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def grow(self, *, rows: int, length: int) -> None:
+        """Makes room for at least so many rows of at least this length."""
+        if rows <= self.rows and length <= self.length:
+            return
+        wanted_rows = self.rows if rows <= self.rows else max(rows, min(2 * self.rows, rows + 8))
+        wanted_length = self.length
+        if length > self.length:
+            wanted_length = _rounded(max(length, self.length + self.length // 2))
+        for layer in range(self._count):
+            self._keys[layer] = _enlarged(self._keys[layer], wanted_rows, wanted_length)
+            self._values[layer] = _enlarged(self._values[layer], wanted_rows, wanted_length)
+        self.rows, self.length = wanted_rows, wanted_length
+
+    def take(self, row: int, length: int) -> "Snapshot":
+        """A copy of the first `length` positions of a row."""
+        return Snapshot(
+            [(k[row, :, :length].clone(), v[row, :, :length].clone()) for k, v in self._pairs()], length
+        )
+
+    def share(self, row: int, length: int) -> "Snapshot":
+        """The first `length` positions of a row, without a copy."""
+        return Snapshot([(k[row, :, :length], v[row, :, :length]) for k, v in self._pairs()], length)
+
+    def put(self, row: int, snapshot: "Snapshot", length: int) -> None:
+        """Fills the first `length` positions of a row from a copy."""
+        for layer, (key, value) in enumerate(snapshot.layers):
+            keys, values = self._layer(layer, key[None], value[None])
+            keys[row, :, :length] = key[:, :length]
+            values[row, :, :length] = value[:, :length]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copies the first `length` positions of one row over another."""
+        if source != target:
+            for keys, values in self._pairs():
+                keys[target, :, :length] = keys[source, :, :length]
+                values[target, :, :length] = values[source, :, :length]
+
+    def bytes(self) -> int:
+        """Memory held."""
+        return sum(t.nbytes for pair in self._pairs() for t in pair)
+
+    def _pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        pairs = zip(self._keys, self._values, strict=True)
+        return [(keys, values) for keys, values in pairs if keys is not None and values is not None]
+
+    def _layer(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = self._keys[layer], self._values[layer]
+        if keys is None or values is None:
+            keys = key.new_zeros((self.rows, key.shape[1], self.length, key.shape[3]))
+            values = value.new_zeros((self.rows, value.shape[1], self.length, value.shape[3]))
+            self._keys[layer], self._values[layer] = keys, values
+        return keys, values
+
+
+class Snapshot:
+    """The attention state of a finished row, kept outside the block."""
+
+    def __init__(self, layers: list[tuple[torch.Tensor, torch.Tensor]], length: int) -> None:
+        self.layers = layers
+        self.length = length
+        self.bytes = sum(key.nbytes + value.nbytes for key, value in layers)
+
+
+class Parked:
+    """Finished rows by the tokens that they have seen; the longest unused go first when room is short."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._kept: dict[tuple[int, ...], Snapshot] = {}  # in order of last use
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, tokens: tuple[int, ...], snapshot: Snapshot) -> None:
+        """Keeps a row, in place of those that are a beginning of it."""
+        covered = [known for known in self._kept if tokens[: len(known)] == known]
+        for known in covered:
+            self._drop(known)
+        if snapshot.bytes <= self._limit:
+            self._kept[tokens] = snapshot
+            self.bytes += snapshot.bytes
+        while self.bytes > self._limit or len(self._kept) > _MOST_PARKED:
+            self._drop(next(iter(self._kept)))
+
+    def find(self, tokens: list[int]) -> tuple[Snapshot, int] | None:
+        """The row that shares the longest beginning with `tokens`, and how long that is."""
+        best: tuple[int, ...] | None = None
+        shared = 0
+        for known in self._kept:
+            if shared and known[: shared + 1] != tuple(tokens[: shared + 1]):
+                continue
+            size = common_beginning(known, tokens)
+            if size > shared:
+                best, shared = known, size
+        if best is None:
+            return None
+        snapshot = self._kept.pop(best)
+        self._kept[best] = snapshot
+        return snapshot, shared
+
+    def clear(self) -> None:
+        """Forgets every row: memory is needed elsewhere."""
+        self._kept.clear()
+        self.bytes = 0
+
+    def _drop(self, known: tuple[int, ...]) -> None:
+        self.bytes -= self._kept.pop(known).bytes
+
+
+def common_beginning(left: tuple[int, ...], right: list[int]) -> int:
+    """How many tokens two texts share from their start."""
+    size = min(len(left), len(right))
+    if left[:size] == tuple(right[:size]):
+        return size
+    return next(place for place in range(size) if left[place] != right[place])
+
+
+def _rounded(length: int) -> int:
+    return -(-length // _ROUND) * _ROUND
+
+
+def _enlarged(tensor: torch.Tensor | None, rows: int, length: int) -> torch.Tensor | None:
+    if tensor is None:
+        return None
+    larger = tensor.new_zeros((rows, tensor.shape[1], length, tensor.shape[3]))
+    larger[: tensor.shape[0], :, : tensor.shape[2]] = tensor
+    return larger

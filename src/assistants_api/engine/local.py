@@ -1,0 +1,264 @@
+"""A local model behind the `Engine` port: the side that lives in the server process, and knows no torch."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop
+from assistants_api.engine.child import Child
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.messages import (
+    Beat,
+    Cancel,
+    CannotLoad,
+    Count,
+    Counted,
+    Delta,
+    Deltas,
+    Ready,
+    Refused,
+    Submit,
+)
+
+log = logging.getLogger(__name__)
+
+_MOST_CRASHES = 2  # of one turn
+_HEALTHY_AFTER = 60.0
+_LONGEST_WAIT = 30.0
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A turn that somebody waits for; `tokens` is what the model has said, so that it can go on."""
+
+    prompt: Prompt
+    seed: int
+    tokens: list[int] = field(default_factory=list)
+    parts: asyncio.Queue[Part | EngineFailed] = field(default_factory=asyncio.Queue)
+    is_started: bool = False
+    is_submitted: bool = False
+    crashes: int = 0
+
+
+class TransformersEngine:
+    """Keeps a model's process alive, hands turns to it, and takes them up again when it dies."""
+
+    def __init__(self, config: EngineConfig | None = None) -> None:
+        self._config = config or EngineConfig()
+        self._state = "stopped"
+        self._reason: str | None = None
+        self._window = _window_of(self._config)
+        self._details: dict[str, Any] = {}
+        self._child: Child | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._numbers = itertools.count(1)
+        self._turns: dict[int, _Turn] = {}
+        self._questions: dict[int, tuple[Prompt, asyncio.Future[int]]] = {}
+        self._restarts = 0
+
+    async def start(self) -> None:
+        """Begins to load the model; `describe` tells when it is ready."""
+        if self._keeper is None:
+            self._state = "loading"
+            self._keeper = asyncio.create_task(self._keep(), name="engine-supervisor")
+
+    async def close(self) -> None:
+        """Ends the model's process; open turns fail."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+            self._keeper = None
+        self._state = "stopped"
+        self._fail_all("The engine was stopped.")
+
+    def describe(self) -> EngineFacts:
+        """What the model's process last told about itself."""
+        return EngineFacts(
+            name="transformers",
+            model=self._config.served_name,
+            state=self._state,
+            context_window=self._window,
+            reason=self._reason,
+            details={**self._details, "restarts": self._restarts, "open_turns": len(self._turns)},
+        )
+
+    async def count(self, prompt: Prompt) -> int:
+        """Tokens of the rendered prompt."""
+        self._refuse_if_down()
+        number = next(self._numbers)
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._questions[number] = (prompt, answer)
+        try:
+            if self._state == "ready":
+                self._send(Count(number, prompt))
+            return await answer
+        finally:
+            self._questions.pop(number, None)
+
+    async def turn(self, prompt: Prompt) -> AsyncGenerator[Part, None]:
+        """One answer; it goes on over a restart of the model's process."""
+        self._refuse_if_down()
+        number = next(self._numbers)
+        seed = prompt.sampling.seed
+        turn = _Turn(prompt, secrets.randbits(63) if seed is None else seed)
+        self._turns[number] = turn
+        try:
+            if self._state == "ready":
+                self._submit(number, turn)
+            while True:
+                part = await turn.parts.get()
+                if isinstance(part, EngineFailed):
+                    raise part
+                yield part
+                if isinstance(part, Stop):
+                    return
+        finally:
+            if self._turns.pop(number, None) is not None and turn.is_submitted:
+                self._send(Cancel(number))
+
+    def _refuse_if_down(self) -> None:
+        if self._state == "failed":
+            raise EngineFailed(self._reason or "The model is not available.")
+        if self._state == "stopped":
+            raise EngineFailed("The engine is not running.")
+
+    def _submit(self, number: int, turn: _Turn) -> None:
+        turn.is_submitted = True
+        self._send(Submit(number, turn.prompt, turn.seed, tuple(turn.tokens)))
+
+    def _send(self, message: Submit | Cancel | Count) -> None:
+        if self._child is not None:
+            self._child.send(message)
+
+    async def _keep(self) -> None:
+        """Starts the process, and again when it ends, with growing pauses; gives up on what cannot load."""
+        failures = loads = 0
+        while True:
+            began = time.monotonic()
+            problem, can_retry = await self._life()
+            if self._state == "loading":
+                loads += 1
+                if not can_retry or loads >= 2:
+                    return self._give_up(problem)
+            log.warning("the model's process ended and is started again: %s", problem)
+            failures = 0 if time.monotonic() - began > _HEALTHY_AFTER else failures + 1
+            self._restarts += 1
+            self._state, self._reason = "loading", problem
+            self._take_back(problem)
+            await asyncio.sleep(min(_LONGEST_WAIT, self._config.restart_after * 2 ** (failures - 1)))
+
+    async def _life(self) -> tuple[str, bool]:
+        """One process from start to end: why it ended, and whether another may do better."""
+        self._child = child = await Child.start(self._config)
+        refusal: str | None = None
+        try:
+            while (message := await child.receive(self._patience())) is not None:
+                match message:
+                    case CannotLoad(reason):
+                        refusal = reason
+                    case Beat(in_step, details):
+                        self._details |= details
+                        if in_step > self._config.stuck_after:
+                            return f"it was stuck in one step for {in_step:.0f} seconds", True
+                    case _:
+                        self._handle(message, child.pid)
+        except TimeoutError:
+            return f"it was silent for {self._config.silent_after:.0f} seconds", True
+        finally:
+            self._child = None
+            await child.end()
+        if refusal is not None:
+            return refusal, False
+        return f"The model's process {child.how_it_ended()}.", True
+
+    def _patience(self) -> float | None:
+        """A process that loads may be silent for long; one that serves may not."""
+        return self._config.silent_after if self._state == "ready" else None
+
+    def _handle(self, message: object, pid: int) -> None:
+        match message:
+            case Ready(window, details):
+                self._details = {**details, "pid": pid}
+                self._window = window
+                self._state, self._reason = "ready", None
+                for number, (prompt, _) in self._questions.items():
+                    self._send(Count(number, prompt))
+                for number, turn in self._turns.items():
+                    self._submit(number, turn)
+            case Deltas(deltas):
+                for delta in deltas:
+                    self._deliver(delta)
+            case Counted(question, tokens, problem):
+                _, answer = self._questions.get(question, (None, None))
+                if answer is not None and not answer.done():
+                    if problem is None:
+                        answer.set_result(tokens)
+                    else:
+                        answer.set_exception(_error(problem))
+
+    def _deliver(self, delta: Delta | Refused) -> None:
+        turn = self._turns.get(delta.turn)
+        if turn is None:
+            return
+        if isinstance(delta, Refused):
+            turn.is_submitted = False
+            turn.parts.put_nowait(_error(delta))
+            return
+        turn.tokens.extend(delta.tokens)
+        for part in delta.parts:
+            if isinstance(part, Started):
+                if turn.is_started:
+                    continue
+                turn.is_started = True
+            if isinstance(part, Stop):
+                turn.is_submitted = False
+            turn.parts.put_nowait(part)
+
+    def _take_back(self, problem: str) -> None:
+        """Turns of a process that died wait for the next one, unless they have seen two die."""
+        for turn in self._turns.values():
+            if not turn.is_submitted:
+                continue
+            turn.is_submitted = False
+            turn.crashes += 1
+            if turn.crashes >= _MOST_CRASHES:
+                turn.parts.put_nowait(EngineFailed(f"The model failed twice on this turn: {problem}"))
+
+    def _give_up(self, problem: str) -> None:
+        self._state, self._reason = "failed", problem
+        log.error("the model is not available: %s", problem)
+        self._fail_all(problem)
+
+    def _fail_all(self, problem: str) -> None:
+        for turn in self._turns.values():
+            turn.is_submitted = False
+            turn.parts.put_nowait(EngineFailed(problem))
+        for _, answer in self._questions.values():
+            if not answer.done():
+                answer.set_exception(EngineFailed(problem))
+
+
+def _error(refused: Refused) -> EngineFailed:
+    if refused.is_overflow:
+        return ContextOverflow(refused.message)
+    return EngineFailed(refused.message, code=refused.code)
+
+
+def _window_of(config: EngineConfig) -> int:
+    """The context window that a local folder names, known before the model is loaded; else 0."""
+    try:
+        read = json.loads((Path(config.model) / "config.json").read_text(encoding="utf-8"))
+        limit = int(read.get("max_position_embeddings", 0))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return config.max_context or 0
+    return min(limit, config.max_context or limit)

@@ -1,0 +1,172 @@
+"""A causal language model with its tokenizer, loaded and proved to work with our attention state."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from assistants_api.engine import machine
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.kv import KvBlock
+from assistants_api.engine.template import Template
+
+_ATTENTION = {"full_attention", "sliding_attention"}
+_SMALL = 64_000_000  # parameters below which fp32 is as quick as bf16, and exact
+
+
+class CannotLoadModel(Exception):
+    """Why this model does not run here."""
+
+
+class Model:
+    """What the scheduler needs of a model: forwards over a `KvBlock`, ids, texts and limits."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        source = str(config.model)
+        folder = Path(source)
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise CannotLoadModel(f"The folder {source} holds no model (config.json is missing).")
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        self.template = Template(self.tokenizer)
+        self.device = _device(config.device)
+        self.net = _weights(source, config.dtype, self.device)
+        self.config = self.net.config.get_text_config()
+        self._check_architecture()
+        self.layers: int = self.config.num_hidden_layers
+        self.window = self._window(config.max_context)
+        self.end_ids = self._end_ids()
+        markers = {self.tokenizer.convert_tokens_to_ids(m) for m in self.template.family.markers}
+        self.silent_ids = set(self.tokenizer.all_special_ids) - markers
+        self.parameters = sum(p.numel() for p in self.net.parameters())
+        self._check_state()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the weights."""
+        dtype: torch.dtype = self.net.dtype
+        return dtype
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a rendered text."""
+        if not text:
+            return []
+        found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return found
+
+    def forward(self, block: KvBlock, first: int, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Logits `[rows, vocabulary]` after the last of each row's new tokens."""
+        mask = block.aim(first, positions)
+        with torch.inference_mode():
+            out = self.net(
+                input_ids=ids,
+                position_ids=positions,
+                attention_mask=self._masks(mask, positions),
+                past_key_values=block,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        logits: torch.Tensor = out.logits[:, -1]
+        return logits
+
+    def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> Any:
+        kinds = self._kinds()
+        masks = {"full_attention": self._additive(mask)}
+        if "sliding_attention" in kinds:
+            seen = torch.arange(mask.shape[-1], device=mask.device)
+            near = seen[None, None, None, :] > positions[:, None, :, None] - self.config.sliding_window
+            masks["sliding_attention"] = self._additive(mask & near)
+        if len(kinds) == 1:
+            return masks[kinds.pop()]
+        return masks
+
+    def _additive(self, mask: torch.Tensor) -> torch.Tensor:
+        if self.config._attn_implementation == "sdpa":
+            return mask
+        least = torch.finfo(self.dtype).min
+        return torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, least)
+
+    def _kinds(self) -> set[str]:
+        kinds = getattr(self.config, "layer_types", None)
+        if kinds:
+            return set(kinds)
+        slides = getattr(self.config, "sliding_window", None) is not None
+        return {"sliding_attention"} if slides else {"full_attention"}
+
+    def _check_architecture(self) -> None:
+        if getattr(self.config, "is_encoder_decoder", False):
+            raise CannotLoadModel("Models with an encoder and a decoder are not supported.")
+        if strange := self._kinds() - _ATTENTION:
+            raise CannotLoadModel(f"Layers of type {', '.join(sorted(strange))} are not supported yet.")
+
+    def _check_state(self) -> None:
+        """The model must say the same with our attention state as without any."""
+        ids = torch.arange(3, 15, device=self.device)[None] % self.config.vocab_size
+        positions = torch.arange(12, device=self.device)[None]
+        block = KvBlock(self.layers, rows=1, length=12)
+        try:
+            with torch.inference_mode():
+                plain = self.net(input_ids=ids, use_cache=False).logits[0, -1].float()
+            self.forward(block, 0, ids[:, :7], positions[:, :7])
+            self.forward(block, 0, ids[:, 7:11], positions[:, 7:11])
+            ours = self.forward(block, 0, ids[:, 11:], positions[:, 11:])[0].float()
+        except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+            raise CannotLoadModel(f"This architecture cannot be stepped by this engine: {error}") from error
+        error_size = float((plain - ours).norm() / (plain.norm() + 1e-6))
+        if not error_size < (0.02 if self.dtype == torch.float32 else 0.15):
+            raise CannotLoadModel(
+                "This architecture keeps a state that this engine cannot hold:"
+                f" the answer is off by {error_size:.2g}."
+            )
+
+    def _window(self, wanted: int | None) -> int:
+        limit = getattr(self.config, "max_position_embeddings", None)
+        found = min(n for n in (wanted, limit, 1 << 20) if n)
+        return int(found)
+
+    def _end_ids(self) -> frozenset[int]:
+        """What ends an answer: the generation config, the tokenizer, and the template's turn end."""
+        named = self.net.generation_config.eos_token_id
+        found: set[int] = set(named if isinstance(named, Sequence) else [] if named is None else [named])
+        if self.tokenizer.eos_token_id is not None:
+            found.add(self.tokenizer.eos_token_id)
+        vocabulary = self.tokenizer.get_vocab()
+        for turn_end in ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>"):
+            if turn_end in self.template.source and turn_end in vocabulary:
+                found.add(vocabulary[turn_end])
+        return frozenset(found)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _weights(source: str, dtype: str, device: torch.device) -> Any:
+    config = AutoConfig.from_pretrained(source)
+    names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
+    names |= {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+    if dtype != "auto" and dtype not in names:
+        raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16 or fp32.")
+    net: Any
+    load: dict[str, Any] = {"dtype": names.get(dtype, "auto"), "config": config}
+    try:
+        net = AutoModelForCausalLM.from_pretrained(source, attn_implementation="sdpa", **load)
+    except ValueError as error:
+        if "scaled_dot_product" not in str(error) and "sdpa" not in str(error):
+            raise
+        net = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", **load)
+    if dtype == "auto" and getattr(net, "hf_quantizer", None) is None:
+        net = net.to(_best_dtype(net, device))
+    return net.to(device).eval()
+
+
+def _best_dtype(net: Any, device: torch.device) -> torch.dtype:
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    is_small = sum(p.numel() for p in net.parameters()) < _SMALL
+    return torch.bfloat16 if machine.has_quick_bf16() and not is_small else torch.float32

@@ -1,0 +1,177 @@
+"""One answer that is being written: its tokens, its text, and when it ends."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers.decoders import DecodeStream
+
+from assistants_api.domain.errors import ContextOverflow
+from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.usage import Usage
+from assistants_api.engine.kv import KvBlock
+from assistants_api.engine.messages import Submit
+from assistants_api.engine.model import Model
+from assistants_api.engine.sampler import Draw, uniform
+from assistants_api.engine.text import Speech
+
+_TAIL = 6  # prompt tokens that the decoder must have seen to join the first piece rightly
+
+
+class Row:
+    """A submitted turn. `ids` is everything the model reads: prompt, start of answer, generated tokens."""
+
+    def __init__(self, submit: Submit, model: Model) -> None:
+        prompt = submit.prompt
+        rendered = model.template.render(prompt)
+        asked = model.ids(rendered.text)
+        begun = model.ids(rendered.start + rendered.opening)
+        self.turn = submit.turn
+        self.text = rendered.text + rendered.start
+        self.asked = len(asked)
+        self.ids = asked + begun
+        self.before = len(self.ids)
+        self.limit = _limit(prompt, self.asked, len(begun), model.window)
+        self.cached = 0
+        self.filled = 0
+        self.staging: KvBlock | None = None
+        self.arrived = time.monotonic()
+        self.is_started = False
+        self.end: str | None = None
+        self._model = model
+        self._seed = submit.seed
+        self._sampling = prompt.sampling
+        self._begun = len(begun)
+        self._unreported = self._begun if rendered.opening else 0
+        self._fresh: list[int] = []
+        self._stream = _stream(model, self.ids[-_TAIL:])
+        self._speech = Speech(
+            model.template.family,
+            [] if prompt.tool_choice == "none" else [tool["function"]["name"] for tool in prompt.tools],
+            prompt.sampling.stop,
+            parallel=prompt.parallel_tool_calls,
+            reasons=model.template.reasons and not rendered.start,
+            in_reasoning=rendered.in_reasoning,
+        )
+        self._speech.feed(rendered.opening)
+        for token in submit.tokens:
+            self._say(token)
+        self._fresh.clear()
+        self._unreported = 0 if submit.tokens else self._unreported
+
+    @property
+    def spent(self) -> int:
+        """Tokens of the answer so far, its given start included."""
+        return len(self.ids) - self.asked
+
+    @property
+    def draw(self) -> Draw:
+        """How the next token is chosen."""
+        sampling = self._sampling
+        if sampling.temperature <= 0:
+            return Draw(0, 1, 0)
+        return Draw(sampling.temperature, sampling.top_p, uniform(self._seed, len(self.ids)))
+
+    def start(self) -> Part:
+        """The turn is taken up."""
+        self.is_started = True
+        return Started(self.asked, self.text, self.cached)
+
+    def say(self, token: int) -> list[Part]:
+        """The model's next token: the parts that it settles, and `Stop` when it is the last."""
+        return self._parts(self._say(token))
+
+    def finish(self) -> list[Part]:
+        """The parts of a turn that has ended before it said anything."""
+        return self._parts(self._ending()) if self.is_over() else []
+
+    def is_over(self) -> bool:
+        """Whether nothing may be generated any more."""
+        if self.end is None and self.spent >= self.limit:
+            self.end = "length"
+        return self.end is not None
+
+    def fresh(self) -> tuple[int, ...]:
+        """The tokens since this was last asked."""
+        tokens = tuple(self._fresh)
+        self._fresh.clear()
+        return tokens
+
+    def _say(self, token: int) -> list[str | ToolCall]:
+        self.ids.append(token)
+        self._fresh.append(token)
+        self._unreported += 1
+        if token in self._model.end_ids:
+            self.end = "stop"
+            return self._ending()
+        piece = "" if token in self._model.silent_ids else self._stream.step(token)
+        found = self._speech.feed(piece) if piece else []
+        if self._speech.is_done:
+            self.end = "stop"
+        return [*found, *self._ending()] if self.is_over() else found
+
+    def _ending(self) -> list[str | ToolCall]:
+        found = self._speech.finish()
+        if self._speech.has_called and self.end == "stop":
+            self.end = "tool_calls"
+        return found
+
+    def _parts(self, found: Sequence[str | ToolCall]) -> list[Part]:
+        parts: list[Part] = []
+        for one in found:
+            if isinstance(one, str):
+                parts.append(Text(one, self._unreported))
+                self._unreported = 0
+            else:
+                parts.append(one)
+        if self.end is not None:
+            parts.append(Stop(self.end, Usage(self.asked, self.spent)))
+        return parts
+
+
+class _FastStream:
+    """Text of tokens as they come; half characters wait for their other half."""
+
+    def __init__(self, tokenizer: Any, seen: list[int]) -> None:
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._stream = DecodeStream(ids=seen, skip_special_tokens=False)
+
+    def step(self, token: int) -> str:
+        return self._stream.step(self._tokenizer, token) or ""
+
+
+class _SlowStream:
+    """The same for tokenizers that are written in Python."""
+
+    def __init__(self, tokenizer: Any, seen: list[int]) -> None:
+        self._tokenizer = tokenizer
+        self._ids = list(seen)
+        self._shown = len(self._decoded())
+
+    def _decoded(self) -> str:
+        return str(self._tokenizer.decode(self._ids, skip_special_tokens=False))
+
+    def step(self, token: int) -> str:
+        self._ids.append(token)
+        text = self._decoded()
+        if text.endswith("\ufffd"):
+            return ""
+        piece, self._shown = text[self._shown :], len(text)
+        return piece
+
+
+def _stream(model: Model, seen: list[int]) -> _FastStream | _SlowStream:
+    kind = _FastStream if model.tokenizer.is_fast else _SlowStream
+    return kind(model.tokenizer, seen)
+
+
+def _limit(prompt: Prompt, asked: int, begun: int, window: int) -> int:
+    """How many tokens the answer may have, its given start included."""
+    room = window - asked
+    if room - begun < 1:
+        raise ContextOverflow(
+            f"This model's maximum context length is {window} tokens. However, your messages resulted in"
+            f" {asked + begun} tokens."
+        )
+    wanted = prompt.sampling.max_tokens
+    return room if wanted is None else min(wanted, room)

@@ -1,0 +1,241 @@
+"""One step of the step loop: admit, prefill a little, decode all rows at once, sample, tell."""
+
+import time
+from collections import deque
+from typing import Any
+
+import torch
+
+from assistants_api.domain.prompt import Part
+from assistants_api.engine import machine
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.kv import KvBlock, Parked
+from assistants_api.engine.messages import Delta, Refused
+from assistants_api.engine.model import Model
+from assistants_api.engine.rows import Row
+from assistants_api.engine.sampler import choose
+
+_LEAST_CHUNK = 32
+_LEAST_KV = 64 << 20
+_AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
+
+
+class Scheduler:
+    """Rows in the block decode together: row `i` of the block is `self._rows[i]`."""
+
+    def __init__(self, model: Model, config: EngineConfig) -> None:
+        self._model = model
+        self._config = config
+        self._waiting: deque[Row] = deque()
+        self._filling: list[Row] = []
+        self._rows: list[Row] = []
+        self._block = KvBlock(model.layers, rows=1, length=256)
+        self._kv_limit = config.kv_bytes or _room_for_state()
+        self._parked = Parked(int(self._kv_limit * config.parked_share))
+        self._prefill_rate = 2000.0
+        self._decode_rate = 0.0
+        self._steps = self._generated = self._reused = 0
+        self._step_time = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing to do until the next turn is submitted."""
+        return not (self._waiting or self._filling or self._rows)
+
+    def submit(self, row: Row) -> None:
+        """A new turn, in its place in the queue."""
+        self._waiting.append(row)
+
+    def cancel(self, turn: int) -> None:
+        """The turn's row is free from here on, whatever state it was in."""
+        for queue in (self._waiting, self._filling):
+            for row in [row for row in queue if row.turn == turn]:
+                queue.remove(row)
+        for place in [place for place, row in enumerate(self._rows) if row.turn == turn]:
+            self._free(place)
+
+    def details(self) -> dict[str, Any]:
+        """Numbers for `describe`."""
+        return {
+            "active_rows": len(self._rows) + len(self._filling),
+            "waiting_rows": len(self._waiting),
+            "steps": self._steps,
+            "step_seconds": round(self._step_time, 5),
+            "tokens_per_second": round(self._decode_rate, 1),
+            "generated_tokens": self._generated,
+            "reused_tokens": self._reused,
+            "kv_bytes": self._block.bytes(),
+            "kv_limit": self._kv_limit,
+            "parked_rows": len(self._parked),
+            "parked_bytes": self._parked.bytes,
+        }
+
+    def step(self) -> list[Delta | Refused]:
+        """One step for every row."""
+        told: list[Delta | Refused] = []
+        began = time.monotonic()
+        self._admit(told)
+        self._prefill(told)
+        self._decode(told)
+        self._steps += 1
+        self._step_time += 0.1 * (time.monotonic() - began - self._step_time)
+        return told
+
+    def _admit(self, told: list[Delta | Refused]) -> None:
+        while self._waiting and len(self._rows) + len(self._filling) < self._config.max_rows:
+            row = self._waiting[0]
+            if not self._has_room_for(row):
+                return
+            self._waiting.popleft()
+            if row.is_over():
+                told.append(Delta(row.turn, (), (row.start(), *row.finish())))
+                continue
+            row.staging = KvBlock(self._model.layers, rows=1, length=len(row.ids) + 1)
+            if found := self._parked.find(row.ids):
+                snapshot, shared = found
+                # The last token is always computed: its logits are what we are after.
+                row.filled = row.cached = min(shared, len(row.ids) - 1)
+                row.staging.put(0, snapshot, row.filled)
+                self._reused += row.filled
+            self._filling.append(row)
+            told.append(Delta(row.turn, (), (row.start(),)))
+
+    def _has_room_for(self, row: Row) -> bool:
+        """Whether the block would stay within the limit; a lone row is always tried."""
+        active = [*self._rows, *self._filling]
+        used = self._block.bytes()
+        if not active or not used:
+            return True
+        per_token = used / (self._block.rows * self._block.length)
+        longest = max(len(one.ids) for one in (*active, row)) + 64
+        rows = max(self._block.rows, len(active) + 1)
+        wanted = per_token * (rows * max(self._block.length, longest) + len(row.ids))
+        return wanted + self._parked.bytes <= self._kv_limit or len(active) < self._block.rows
+
+    def _prefill(self, told: list[Delta | Refused]) -> None:
+        """Prompts are read in chunks that keep the others waiting no longer than the stall budget."""
+        until = time.monotonic() + self._config.stall_budget / 2
+        while self._filling:
+            now = time.monotonic()
+            row = min(self._filling, key=lambda r: len(r.ids) - r.filled - _AGEING * (now - r.arrived))
+            is_through = self._one_chunk(row, told)
+            if is_through:
+                self._filling.remove(row)
+            if not is_through or time.monotonic() >= until:
+                return
+
+    def _one_chunk(self, row: Row, told: list[Delta | Refused]) -> bool:
+        """Reads one chunk; True when the row is through (or out)."""
+        assert row.staging is not None
+        size = self._config.prefill_chunk
+        if self._rows:
+            size = min(size, max(_LEAST_CHUNK, int(self._prefill_rate * self._config.stall_budget)))
+        ids = row.ids[row.filled : row.filled + size]
+        began = time.monotonic()
+        try:
+            logits = self._forward(row.staging, 0, [ids], [row.filled])
+            token = choose(logits, [row.draw])[0]
+        except Exception as error:
+            told.append(_failed(row, error))
+            return True
+        row.filled += len(ids)
+        rate = len(ids) / max(1e-6, time.monotonic() - began)
+        self._prefill_rate += 0.3 * (rate - self._prefill_rate)
+        if row.filled < len(row.ids):
+            return False
+        self._join(row)
+        self._said(row, token, told)
+        self._sweep()
+        return True
+
+    def _join(self, row: Row) -> None:
+        """The row takes its place among those that decode."""
+        assert row.staging is not None
+        place = len(self._rows)
+        longest = max([len(row.ids), *(len(one.ids) for one in self._rows)])
+        self._block.grow(rows=place + 1, length=longest + 1)
+        self._block.put(place, row.staging.share(0, row.filled), row.filled)
+        row.staging = None
+        self._rows.append(row)
+
+    def _decode(self, told: list[Delta | Refused]) -> None:
+        rows = list(self._rows)
+        if not rows:
+            return
+        began = time.monotonic()
+        last = [[row.ids[-1]] for row in rows]
+        places = [len(row.ids) - 1 for row in rows]
+        self._block.grow(rows=len(rows), length=max(places) + 1)
+        try:
+            tokens = choose(self._forward(self._block, 0, last, places), [row.draw for row in rows])
+        except Exception:
+            self._parked.clear()
+            tokens = self._one_by_one(rows, told)
+        for row, token in zip(rows, tokens, strict=True):
+            row.filled = len(row.ids)
+            if row.end is None:
+                self._said(row, token, told)
+        self._sweep()
+        rate = len(rows) / max(1e-6, time.monotonic() - began)
+        self._decode_rate += 0.1 * (rate - self._decode_rate)
+
+    def _one_by_one(self, rows: list[Row], told: list[Delta | Refused]) -> list[int | None]:
+        """The same step again for each row alone, so that only the guilty one fails."""
+        tokens: list[int | None] = []
+        for place, row in enumerate(rows):
+            try:
+                logits = self._forward(self._block, place, [[row.ids[-1]]], [len(row.ids) - 1])
+                tokens.append(choose(logits, [row.draw])[0])
+            except Exception as error:
+                told.append(_failed(row, error))
+                row.end = "failed"
+                tokens.append(None)
+        return tokens
+
+    def _said(self, row: Row, token: int | None, told: list[Delta | Refused]) -> None:
+        if token is None:
+            told.append(_failed(row, ArithmeticError("the model's numbers are not finite")))
+            row.end = "failed"
+            return
+        self._generated += 1
+        parts: list[Part] = row.say(token)
+        if parts:
+            told.append(Delta(row.turn, row.fresh(), tuple(parts)))
+
+    def _sweep(self) -> None:
+        """Rows that have ended make room; what they have read is kept for the next turn of their thread."""
+        for place in range(len(self._rows) - 1, -1, -1):
+            row = self._rows[place]
+            if row.end is None:
+                continue
+            if row.end != "failed" and row.filled > _LEAST_CHUNK:
+                snapshot = self._block.take(place, row.filled)
+                self._parked.keep(tuple(row.ids[: row.filled]), snapshot)
+            self._free(place)
+
+    def _free(self, place: int) -> None:
+        """The last row moves into the gap, so that the rows in use stay the first ones."""
+        last = self._rows.pop()
+        if place < len(self._rows):
+            self._block.move(len(self._rows), place, last.filled)
+            self._rows[place] = last
+
+    def _forward(self, block: KvBlock, first: int, ids: list[list[int]], starts: list[int]) -> torch.Tensor:
+        device = self._model.device
+        tokens = torch.tensor(ids, device=device)
+        offsets = torch.arange(tokens.shape[1], device=device)
+        return self._model.forward(
+            block, first, tokens, torch.tensor(starts, device=device)[:, None] + offsets
+        )
+
+
+def _failed(row: Row, error: Exception) -> Refused:
+    return Refused(row.turn, f"The model failed on this turn: {error}", "server_error")
+
+
+def _room_for_state() -> int:
+    """Sixty per cent of what is free after loading, less a gigabyte for everything else."""
+    limit = machine.memory_limit()
+    if limit is None:
+        return 2 << 30
+    return max(_LEAST_KV, int(0.6 * (limit - machine.resident() - (1 << 30))))

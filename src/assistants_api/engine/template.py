@@ -1,0 +1,186 @@
+"""From a prompt to the exact text that a model reads, by the chat template of its tokenizer."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2.exceptions import TemplateError
+
+from assistants_api.domain.errors import EngineFailed
+from assistants_api.domain.prompt import ChatMessage, Prompt
+from assistants_api.engine.calls import HERMES, Family, family_of
+
+_PLAIN = (
+    "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant:{% endif %}"
+)
+_HOW_TO_CALL = (
+    "# Tools\n\nYou may call functions. They are described within <tools></tools>:\n"
+    "<tools>\n{tools}\n</tools>\n\n"
+    "To call one, answer with its name and arguments as JSON within these tags:\n"
+    '<tool_call>\n{{"name": <name>, "arguments": <arguments>}}\n</tool_call>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The text before the answer, and the text with which the answer begins.
+
+    `start` was shown before; `opening` is put into the model's mouth so that a call comes out.
+    """
+
+    text: str
+    start: str
+    opening: str
+    in_reasoning: bool
+
+
+class Template:
+    """Renders prompts for one tokenizer."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        source = tokenizer.chat_template
+        if isinstance(source, dict):
+            source = source.get("tool_use") or source.get("default")
+        self.source: str = source or _PLAIN
+        self.knows_tools = "tools" in self.source
+        self.reasons = "<think>" in self.source or "<think>" in tokenizer.get_vocab()
+        self.family: Family = family_of(self.source) if self.knows_tools else HERMES
+
+    def render(self, prompt: Prompt) -> Rendered:
+        """The text for this prompt; `EngineFailed` when the template refuses it."""
+        tools = [] if prompt.tool_choice == "none" else [dict(tool) for tool in prompt.tools]
+        messages = _messages(prompt.messages)
+        if not self.knows_tools:
+            messages = _told_about_tools(messages, tools)
+        text = printable(self._try(messages, tools, prompt.reasoning_effort))
+        in_reasoning = text.rstrip().endswith("<think>")
+        start = printable(prompt.answer_start)
+        opening = self._opening(prompt) if tools else ""
+        if in_reasoning and (start or opening):
+            text = text.rstrip() + "\n\n</think>\n\n"
+            in_reasoning = False
+        return Rendered(text, start, opening, in_reasoning)
+
+    def _opening(self, prompt: Prompt) -> str:
+        match prompt.tool_choice:
+            case "required":
+                names = [tool["function"]["name"] for tool in prompt.tools]
+                return self.family.opening(names[0] if len(names) == 1 else None)
+            case {"function": {"name": str(name)}}:
+                return self.family.opening(name)
+        return ""
+
+    def _try(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None) -> str:
+        """Some templates refuse a system message, or two messages of one role in a row: those are folded."""
+        problem: Exception | None = None
+        for shape in (messages, _merged(messages), _merged(_without_system(messages))):
+            try:
+                return self._apply(shape, tools, effort)
+            except TemplateError as error:
+                problem = problem or error
+        raise EngineFailed(
+            f"The model's chat template refuses these messages: {problem}", code="invalid_prompt"
+        )
+
+    def _apply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None) -> str:
+        options: dict[str, Any] = {}
+        if effort is not None:
+            options = {"enable_thinking": effort not in ("none", "minimal"), "reasoning_effort": effort}
+        text = self._tokenizer.apply_chat_template(
+            messages,
+            tools=tools if tools and self.knows_tools else None,
+            chat_template=self.source,
+            add_generation_prompt=True,
+            tokenize=False,
+            **options,
+        )
+        return str(text)
+
+
+def printable(text: str) -> str:
+    """The text without half surrogate pairs, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _content(message: ChatMessage) -> str:
+    if isinstance(message.content, str):
+        return message.content
+    texts: list[str] = []
+    for part in message.content:
+        if part.get("type") != "text":
+            raise EngineFailed(
+                "This model cannot see images. Remove the image from the thread, or use a model with vision.",
+                code="invalid_prompt",
+            )
+        texts.append(part["text"])
+    return "\n\n".join(texts)
+
+
+def _arguments(text: str) -> Any:
+    """An object where the text is one: that is what templates expect."""
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return text
+    return read if isinstance(read, dict) else text
+
+
+def _messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
+    shaped: list[dict[str, Any]] = []
+    names: dict[str, str] = {}
+    for message in messages:
+        one: dict[str, Any] = {"role": message.role, "content": _content(message)}
+        if message.tool_calls:
+            names |= {call.id: call.name for call in message.tool_calls}
+            one["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+                }
+                for call in message.tool_calls
+            ]
+        if message.tool_call_id is not None:
+            one["tool_call_id"] = message.tool_call_id
+            one["name"] = names.get(message.tool_call_id, "")
+        shaped.append(one)
+    return shaped
+
+
+def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Neighbours of one role become one message."""
+    merged: list[dict[str, Any]] = []
+    for message in messages:
+        last = merged[-1] if merged else None
+        plain = not (message.get("tool_calls") or message["role"] == "tool")
+        if last and plain and last["role"] == message["role"] and not last.get("tool_calls"):
+            merged[-1] = {**last, "content": f"{last['content']}\n\n{message['content']}".strip()}
+        else:
+            merged.append(message)
+    return merged
+
+
+def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """System messages are said by the user instead."""
+    return [{**m, "role": "user"} if m["role"] == "system" else m for m in messages]
+
+
+def _told_about_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For templates that know no tools: descriptions, calls and results in plain words."""
+    told: list[dict[str, Any]] = []
+    if tools:
+        lines = "\n".join(json.dumps(tool, ensure_ascii=False) for tool in tools)
+        told.append({"role": "system", "content": _HOW_TO_CALL.format(tools=lines)})
+    for message in messages:
+        content = message["content"]
+        for call in message.get("tool_calls", ()):
+            body = json.dumps(call["function"], ensure_ascii=False)
+            content = f"{content}\n<tool_call>\n{body}\n</tool_call>".lstrip("\n")
+        role = message["role"]
+        if role == "tool":
+            role, content = "user", f"<tool_response>\n{content}\n</tool_response>"
+        told.append({"role": role, "content": content})
+    return _merged(told)
