@@ -1,0 +1,168 @@
+"""What an OpenAI-compatible server is asked and what its stream says, as plain values; no network here."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistants_api.domain import ids
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.prompt import ChatMessage, Prompt, ToolCall
+from assistants_api.domain.usage import Usage
+
+CHARACTERS_PER_TOKEN = 4
+
+
+def request(prompt: Prompt, model: str) -> dict[str, Any]:
+    """The body of a chat completion for this prompt."""
+    sampling = prompt.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [_message(message) for message in prompt.messages],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+    }
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if prompt.reasoning_effort is not None:
+        body["reasoning_effort"] = prompt.reasoning_effort
+    if prompt.response_format not in ("auto", {"type": "text"}):
+        body["response_format"] = _plain(prompt.response_format)
+    if prompt.tools:
+        body["tools"] = [_plain(tool) for tool in prompt.tools]
+        body["tool_choice"] = _plain(prompt.tool_choice)
+        if not prompt.parallel_tool_calls:
+            body["parallel_tool_calls"] = False
+    return body
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str) else dict(value)
+
+
+def _message(message: ChatMessage) -> dict[str, Any]:
+    content = message.content if isinstance(message.content, str) else [dict(p) for p in message.content]
+    shaped: dict[str, Any] = {"role": message.role, "content": content}
+    if message.tool_calls:
+        shaped["content"] = content or None
+        shaped["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in message.tool_calls
+        ]
+    if message.tool_call_id is not None:
+        shaped["tool_call_id"] = message.tool_call_id
+    return shaped
+
+
+def estimate(prompt: Prompt) -> int:
+    """About how many tokens a prompt has: four characters each."""
+    body = {"messages": [_message(message) for message in prompt.messages]}
+    if prompt.tools and prompt.tool_choice != "none":
+        body["tools"] = [_plain(tool) for tool in prompt.tools]
+    size = sum(_size(value) for value in body["messages"]) + len(json.dumps(body.get("tools", "")))
+    return 1 + (size + len(prompt.answer_start)) // CHARACTERS_PER_TOKEN
+
+
+def _size(message: dict[str, Any]) -> int:
+    content = message["content"]
+    texts = [content] if isinstance(content, str) else [part.get("text", "") for part in content or ()]
+    calls = [
+        call["function"]["arguments"] + call["function"]["name"] for call in message.get("tool_calls", ())
+    ]
+    return 16 + sum(len(text) for text in (*texts, *calls))
+
+
+def estimate_text(text: str) -> int:
+    """About how many tokens a text has."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+@dataclass(slots=True)
+class _Pieces:
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A streamed answer as it comes together."""
+
+    text: str = ""
+    reason: str | None = None
+    usage: Usage | None = None
+    _calls: dict[int, _Pieces] = field(default_factory=dict)
+
+    def take(self, chunk: Any) -> str:
+        """Adds a chunk; the text that is new in it. Raises `EngineFailed` for an error in the stream."""
+        if not isinstance(chunk, dict):
+            raise EngineFailed("The upstream server sent something that is not a chat completion.")
+        if chunk.get("error"):
+            raise failure(500, chunk)
+        match chunk.get("usage"):
+            case {"prompt_tokens": int(asked), "completion_tokens": int(said)}:
+                self.usage = Usage(asked, said)
+        new = ""
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            new += delta.get("content") or ""
+            for place, piece in enumerate(delta.get("tool_calls") or ()):
+                self._add(piece, place)
+            self.reason = choice.get("finish_reason") or self.reason
+        self.text += new
+        return new
+
+    def _add(self, piece: dict[str, Any], place: int) -> None:
+        index = piece.get("index")
+        call = self._calls.setdefault(place if index is None else index, _Pieces())
+        function = piece.get("function") or {}
+        call.id = call.id or piece.get("id") or ""
+        name = function.get("name") or ""
+        # Some servers repeat the whole name in every piece, others split it.
+        call.name = call.name if name == call.name else call.name + name
+        call.arguments += function.get("arguments") or ""
+
+    @property
+    def calls(self) -> Sequence[ToolCall]:
+        """The calls, once the answer is whole."""
+        return [
+            ToolCall(call.id or ids.new("call"), call.name, call.arguments.strip() or "{}")
+            for _, call in sorted(self._calls.items())
+            if call.name
+        ]
+
+    def stop_reason(self) -> str:
+        """`stop`, `length` or `tool_calls`."""
+        if self.reason == "length":
+            return "length"
+        return "tool_calls" if self._calls else "stop"
+
+    def spent(self, prompt: Prompt) -> Usage:
+        """What the server counted, or our estimate when it did not."""
+        if self.usage is not None:
+            return self.usage
+        said = self.text + "".join(call.name + call.arguments for call in self.calls)
+        return Usage(estimate(prompt), estimate_text(said))
+
+
+def failure(status: int, body: Any) -> EngineFailed:
+    """An upstream error, in words that a `last_error` may carry."""
+    error = body.get("error") if isinstance(body, dict) else None
+    message = error.get("message") if isinstance(error, dict) else error
+    message = message if isinstance(message, str) and message else f"The upstream server answered {status}."
+    code = error.get("code") if isinstance(error, dict) else None
+    words = message.lower()
+    is_long = code == "context_length_exceeded" or "context length" in words or "context window" in words
+    if status in (400, 413, 422, 500) and is_long:
+        return ContextOverflow(message)
+    if status == 429 or code == "rate_limit_exceeded":
+        return EngineFailed(message, code="rate_limit_exceeded")
+    if status in (401, 403):
+        return EngineFailed(f"The upstream server refused our key: {message}")
+    return EngineFailed(message)
