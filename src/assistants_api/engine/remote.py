@@ -21,16 +21,13 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteConfig:
-    """Where the other server is and which of its models answers.
+class Patience:
+    """How often and how long a server is tried; all times in seconds.
 
-    `url` may or may not end in `/v1`. `silent_after` is the longest wait, in seconds, for the next piece.
+    `silent_after` is the longest wait for the next piece of an answer. A server that asks for more than
+    `longest_pause` between tries is not tried again.
     """
 
-    url: str
-    model: str
-    api_key: str = ""
-    context_window: int = 0
     tries: int = 3
     first_pause: float = 0.5
     longest_pause: float = 10.0
@@ -50,19 +47,31 @@ class _Transient(Exception):
 class RemoteEngine:
     """Passes prompts on and streams answers back."""
 
-    def __init__(self, config: RemoteConfig) -> None:
-        self._config = config
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str,
+        api_key: str | None = None,
+        context_window: int = 32768,
+        patience: Patience | None = None,
+    ) -> None:
+        """`url` may or may not end in `/v1`; `context_window` holds unless the server names a smaller one."""
+        self._url = _base(url)
+        self._model = model
+        self._patience = patience or Patience()
         self._state = "stopped"
         self._reason: str | None = None
-        self._window = config.context_window or 8192
+        self._window = context_window
         self._open = 0
         self._asked = 0
         self._probe: asyncio.Task[None] | None = None
-        key = {"authorization": f"Bearer {config.api_key}"} if config.api_key else {}
+        key = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        silent_after = self._patience.silent_after
         self._client = httpx.AsyncClient(
-            base_url=_base(config.url),
+            base_url=self._url,
             headers={"accept": "text/event-stream, application/json", **key},
-            timeout=httpx.Timeout(config.silent_after, connect=10.0, pool=config.silent_after),
+            timeout=httpx.Timeout(silent_after, connect=10.0, pool=silent_after),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
         )
 
@@ -88,7 +97,7 @@ class RemoteEngine:
         """What is known about the server."""
         return EngineFacts(
             name="remote",
-            model=self._config.model,
+            model=self._model,
             state=self._state,
             context_window=self._window,
             reason=self._reason,
@@ -96,11 +105,10 @@ class RemoteEngine:
             has_structured_output=True,
             can_continue=False,
             details={
-                "url": _base(self._config.url),
+                "url": self._url,
                 "open_turns": self._open,
                 "turns": self._asked,
                 "count": "estimated, 4 characters per token",
-                "context_window": "set" if self._config.context_window else "unknown, assumed",
             },
         )
 
@@ -111,15 +119,15 @@ class RemoteEngine:
         self._open += 1
         self._asked += 1
         try:
-            pause = self._config.first_pause
-            for left in range(self._config.tries - 1, -1, -1):
+            pause = self._patience.first_pause
+            for left in range(self._patience.tries - 1, -1, -1):
                 try:
                     async with aclosing(self._answer(prompt)) as parts:
                         async for part in parts:
                             yield part
                     return
                 except _Transient as problem:
-                    if left == 0 or (problem.pause or 0) > self._config.longest_pause:
+                    if left == 0 or (problem.pause or 0) > self._patience.longest_pause:
                         raise problem.failure from problem
                     log.info("the upstream server is asked again: %s", problem)
                     await asyncio.sleep(problem.pause if problem.pause is not None else pause)
@@ -131,7 +139,7 @@ class RemoteEngine:
         answer = upstream.Answer()
         is_started = False
         try:
-            body = upstream.request(prompt, self._config.model)
+            body = upstream.request(prompt, self._model)
             async with self._client.stream("POST", "chat/completions", json=body) as response:
                 await _check(response)
                 self._is_up()
@@ -168,7 +176,7 @@ class RemoteEngine:
             except httpx.HTTPError as error:
                 self._state = "failed"
                 self._reason = f"The upstream server cannot be reached: {_words(error)}"
-                await asyncio.sleep(self._config.probe_every)
+                await asyncio.sleep(self._patience.probe_every)
 
     def _is_up(self) -> None:
         self._state, self._reason = "ready", None
@@ -177,11 +185,11 @@ class RemoteEngine:
         """Some servers tell how long a context their models have."""
         try:
             models = response.json().get("data", [])
-            ours = next(model for model in models if model.get("id") == self._config.model)
+            ours = next(model for model in models if model.get("id") == self._model)
         except (ValueError, AttributeError, TypeError, StopIteration):
             return
         window = ours.get("max_model_len") or ours.get("context_window") or ours.get("context_length")
-        if isinstance(window, int) and not self._config.context_window:
+        if isinstance(window, int) and 0 < window < self._window:
             self._window = window
 
 
