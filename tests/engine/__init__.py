@@ -1,0 +1,1 @@
+"""Tests of the engines; those marked `model` run a tiny random model on the CPU."""

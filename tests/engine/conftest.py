@@ -1,0 +1,32 @@
+"""The tiny model's folder, built once, and an engine that runs it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.local import TransformersEngine
+from tests.engine import tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny random model."""
+    return tiny.build(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+async def engine(tiny_folder: Path) -> AsyncIterator[TransformersEngine]:
+    """A running engine, shared by the tests of a module."""
+    running = TransformersEngine(EngineConfig(model=tiny_folder, threads=1, restart_after=0.01))
+    await running.start()
+    yield running
+    await running.close()
+
+
+def a_prompt(text: str = "hello", **sampling: object) -> Prompt:
+    """A user's message, answered greedily unless said otherwise."""
+    settings = Sampling(**{"temperature": 0.0, "max_tokens": 24, **sampling})  # type: ignore[arg-type]
+    return Prompt("run_test", "tiny", (ChatMessage("user", text),), sampling=settings)
