@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling
 from assistants_api.engine.config import EngineConfig
@@ -17,7 +18,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny.build(tmp_path_factory.mktemp("tiny"))
 
 
-@pytest.fixture(scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(tiny_folder: Path) -> AsyncIterator[TransformersEngine]:
     """A running engine, shared by the tests of a module."""
     running = TransformersEngine(EngineConfig(model=tiny_folder, threads=1, restart_after=0.01))

@@ -61,20 +61,24 @@ class Child:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
+    def kill(self) -> None:
+        """Ends the process at once: it no longer listens."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def end(self) -> None:
         """Ends the process if it still runs, and waits until it has."""
         stdin = self._process.stdin
         assert stdin is not None, "the process was started with a pipe"
         stdin.close()
-        with contextlib.suppress(BrokenPipeError, ConnectionError):
-            await stdin.wait_closed()
         try:
             async with asyncio.timeout(_GRACE):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
             await self._process.wait()
+        with contextlib.suppress(BrokenPipeError, ConnectionError):
+            await stdin.wait_closed()
 
     def how_it_ended(self) -> str:
         """In words, for logs and reasons."""

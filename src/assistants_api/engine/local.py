@@ -169,11 +169,13 @@ class TransformersEngine:
                     case Beat(in_step, details):
                         self._details |= details
                         if in_step > self._config.stuck_after:
-                            return f"it was stuck in one step for {in_step:.0f} seconds", True
+                            child.kill()
+                            return f"The model's process was stuck in a step for {in_step:.0f} s.", True
                     case _:
                         self._handle(message, child.pid)
         except TimeoutError:
-            return f"it was silent for {self._config.silent_after:.0f} seconds", True
+            child.kill()
+            return f"The model's process was silent for {self._config.silent_after:.0f} s.", True
         finally:
             self._child = None
             await child.end()

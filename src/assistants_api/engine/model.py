@@ -28,17 +28,20 @@ class Model:
         folder = Path(source)
         if folder.is_dir() and not (folder / "config.json").is_file():
             raise CannotLoadModel(f"The folder {source} holds no model (config.json is missing).")
+        settings = AutoConfig.from_pretrained(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         self.template = Template(self.tokenizer)
         self.device = _device(config.device)
-        self.net = _weights(source, config.dtype, self.device)
+        self.net = _weights(source, settings, config.dtype, self.device)
         self.config = self.net.config.get_text_config()
         self._check_architecture()
         self.layers: int = self.config.num_hidden_layers
         self.window = self._window(config.max_context)
         self.end_ids = self._end_ids()
         markers = {self.tokenizer.convert_tokens_to_ids(m) for m in self.template.family.markers}
-        self.silent_ids = set(self.tokenizer.all_special_ids) - markers
+        added = self.tokenizer.added_tokens_decoder
+        special = {number for number, token in added.items() if token.special}
+        self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self._check_state()
 
@@ -146,8 +149,7 @@ def _device(wanted: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _weights(source: str, dtype: str, device: torch.device) -> Any:
-    config = AutoConfig.from_pretrained(source)
+def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
     names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     names |= {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
     if dtype != "auto" and dtype not in names:

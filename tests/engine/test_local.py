@@ -1,0 +1,254 @@
+"""A local model in its own process: turns survive the process, and failures are told, not hidden."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.prompt import Prompt, Started, Stop, Text
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.local import TransformersEngine
+from tests.engine.conftest import a_prompt
+
+pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def parts_of(engine: TransformersEngine, prompt: Prompt) -> list[Any]:
+    return [part async for part in engine.turn(prompt)]
+
+
+def text_of(parts: list[Any]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, Text))
+
+
+@asynccontextmanager
+async def running(config: EngineConfig) -> AsyncIterator[TransformersEngine]:
+    engine = TransformersEngine(config)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def until_idle(engine: TransformersEngine) -> dict[str, Any]:
+    """The details once the process says that no row is active (it says so every second)."""
+    async with asyncio.timeout(20):
+        while True:
+            details = engine.describe().details
+            if details.get("steps") and not details["active_rows"]:
+                return details
+            await asyncio.sleep(0.02)  # polls a state that the child reports
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process, and not only its last trace."""
+    try:
+        return "(zombie)" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+async def test_a_turn_waits_for_the_model_and_ends_with_one_stop(engine: TransformersEngine) -> None:
+    parts = await parts_of(engine, a_prompt("hello"))
+
+    facts = engine.describe()
+    assert facts.state == "ready"
+    assert facts.context_window == 1024
+    assert facts.details["pid"] != os.getpid()
+    assert facts.details["chat_template"] == "hermes"
+    assert isinstance(parts[0], Started)
+    assert parts[0].prompt == "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
+    assert [isinstance(part, Stop) for part in parts].count(True) == 1
+    assert isinstance(parts[-1], Stop)
+    assert parts[0].prompt_tokens == parts[-1].usage.prompt_tokens == await engine.count(a_prompt("hello"))
+
+
+async def test_the_server_process_loads_no_torch() -> None:
+    code = (
+        "import sys, assistants_api.engine.local, assistants_api.engine.scripted\n"
+        "sys.exit(bool({'torch', 'transformers'} & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    assert await process.wait() == 0
+
+
+async def test_many_turns_at_once_each_get_their_own_answer(engine: TransformersEngine) -> None:
+    prompts = [a_prompt(f"hello {n}") for n in range(24)]
+
+    together = await asyncio.gather(*(parts_of(engine, prompt) for prompt in prompts))
+    alone = [text_of(await parts_of(engine, prompt)) for prompt in prompts]
+
+    assert [text_of(parts) for parts in together] == alone
+
+
+async def test_closing_a_turn_frees_its_row(engine: TransformersEngine) -> None:
+    async with aclosing(engine.turn(a_prompt("hello", temperature=1.5, max_tokens=None))) as parts:
+        async for part in parts:
+            if isinstance(part, Text):
+                break
+
+    details = await until_idle(engine)
+
+    assert details["open_turns"] == 0
+    assert details["waiting_rows"] == 0
+    assert isinstance((await parts_of(engine, a_prompt("next")))[-1], Stop)
+
+
+async def test_a_prompt_that_is_too_long_is_refused_and_harms_nobody(engine: TransformersEngine) -> None:
+    with pytest.raises(ContextOverflow, match="maximum context length is 1024 tokens"):
+        await parts_of(engine, a_prompt("什么" * 800))
+
+    assert isinstance((await parts_of(engine, a_prompt("short")))[-1], Stop)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+async def test_killing_the_process_in_mid_sentence_loses_and_repeats_nothing(
+    engine: TransformersEngine, temperature: float
+) -> None:
+    prompts = [a_prompt(f"tell me {n}", temperature=temperature, seed=n, max_tokens=400) for n in range(4)]
+    whole = [await parts_of(engine, prompt) for prompt in prompts]
+    heard: list[list[Any]] = [[] for _ in prompts]
+    everyone_speaks = asyncio.Event()
+
+    async def listen(number: int) -> None:
+        async for part in engine.turn(prompts[number]):
+            heard[number].append(part)
+            if all(any(isinstance(p, Text) for p in parts) for parts in heard):
+                everyone_speaks.set()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(4):
+            group.create_task(listen(number))
+        await everyone_speaks.wait()
+        before = engine.describe().details["restarts"]
+        os.kill(engine.describe().details["pid"], signal.SIGKILL)
+
+    assert engine.describe().details["restarts"] == before + 1
+    assert [text_of(parts) for parts in heard] == [text_of(parts) for parts in whole]
+    assert [parts[-1] for parts in heard] == [parts[-1] for parts in whole]
+    assert all(sum(isinstance(part, Started) for part in parts) == 1 for parts in heard)
+
+
+async def test_a_turn_that_sees_two_processes_die_fails(engine: TransformersEngine) -> None:
+    killed: set[int] = set()
+
+    async def kill_whatever_speaks() -> None:
+        async for part in engine.turn(a_prompt("hello", temperature=1.5, max_tokens=None, seed=4)):
+            pid = engine.describe().details["pid"]
+            if isinstance(part, Text) and pid not in killed:
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(EngineFailed, match="failed twice on this turn"):
+        await kill_whatever_speaks()
+
+    assert len(killed) == 2
+    assert isinstance((await parts_of(engine, a_prompt("still there?")))[-1], Stop)
+
+
+async def test_a_process_that_hangs_is_replaced(tiny_folder: Path) -> None:
+    config = EngineConfig(model=tiny_folder, threads=1, silent_after=2.5, restart_after=0.01)
+    async with running(config) as engine:
+        whole = text_of(await parts_of(engine, a_prompt("hello", max_tokens=200)))
+        frozen = False
+        parts: list[Any] = []
+
+        async for part in engine.turn(a_prompt("hello", max_tokens=200)):
+            parts.append(part)
+            if isinstance(part, Text) and not frozen:
+                frozen = True
+                os.kill(engine.describe().details["pid"], signal.SIGSTOP)
+
+        assert text_of(parts) == whole
+        assert engine.describe().details["restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "config.json is missing"),
+        ('{"model_type": "no-such-thing"}', "no-such-thing"),
+        ("not json", "cannot be loaded"),
+    ],
+)
+async def test_a_model_that_cannot_load_says_why_at_once(
+    tmp_path: Path, content: str | None, reason: str
+) -> None:
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    async with running(EngineConfig(model=tmp_path, offline=True)) as engine:
+        with pytest.raises(EngineFailed, match=reason):
+            await parts_of(engine, a_prompt())
+
+        facts = engine.describe()
+        assert facts.state == "failed"
+        assert facts.reason is not None
+        assert reason in facts.reason
+        assert facts.details["restarts"] == 0
+        with pytest.raises(EngineFailed, match=reason):
+            await engine.count(a_prompt())
+
+
+async def test_a_process_that_dies_while_loading_is_tried_twice(tiny_folder: Path) -> None:
+    environment = (("PYTHONPATH", str(tiny_folder)), ("PYTHONHOME", "/nowhere"))
+    async with running(
+        EngineConfig(model=tiny_folder, environment=environment, restart_after=0.01)
+    ) as engine:
+        with pytest.raises(EngineFailed, match="process ended with status 1"):
+            await parts_of(engine, a_prompt())
+
+        assert engine.describe().state == "failed"
+        assert engine.describe().details["restarts"] == 1
+
+
+async def test_the_process_ends_with_the_engine_and_open_turns_fail(tiny_folder: Path) -> None:
+    engine = TransformersEngine(EngineConfig(model=tiny_folder, threads=1))
+    await engine.start()
+    turn = engine.turn(a_prompt("hello", temperature=1.5, max_tokens=None))
+    assert isinstance(await anext(turn), Started)
+    pid = engine.describe().details["pid"]
+
+    await engine.close()
+
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    with pytest.raises(EngineFailed, match="stopped"):
+        async for _ in turn:
+            pass
+    with pytest.raises(EngineFailed, match="not running"):
+        await parts_of(engine, a_prompt())
+
+
+async def test_the_process_dies_with_its_parent(tiny_folder: Path) -> None:
+    code = f"""
+import asyncio, os, signal
+from pathlib import Path
+from assistants_api.domain.prompt import ChatMessage, Prompt
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.local import TransformersEngine
+
+async def main():
+    engine = TransformersEngine(EngineConfig(model=Path({str(tiny_folder)!r}), threads=1))
+    await engine.start()
+    await engine.count(Prompt("r", "m", (ChatMessage("user", "hi"),)))
+    print(engine.describe().details["pid"], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    pid = int(out)
+
+    async with asyncio.timeout(10):
+        while runs(pid):  # noqa: ASYNC110 — the process is not our child: there is no event to wait for
+            await asyncio.sleep(0.02)

@@ -1,0 +1,383 @@
+"""The step loop on a tiny random model: rows are independent, exact, and free when they should be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.messages import Delta, Refused, Submit
+from tests.engine.conftest import a_prompt
+
+pytestmark = pytest.mark.model
+
+WEATHER = {
+    "type": "function",
+    "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_folder: Path) -> Any:
+    """The tiny model, loaded into this process."""
+    from assistants_api.engine.model import Model
+
+    return Model(EngineConfig(model=tiny_folder))
+
+
+class Loop:
+    """A scheduler, and everything that it told, by turn."""
+
+    def __init__(self, model: Any, **config: Any) -> None:
+        from assistants_api.engine.scheduler import Scheduler
+
+        self.model = model
+        self.scheduler = Scheduler(model, EngineConfig(**config))
+        self.parts: dict[int, list[Any]] = {}
+        self.tokens: dict[int, list[int]] = {}
+        self.refused: dict[int, Refused] = {}
+
+    def submit(self, turn: int, prompt: Prompt, *, seed: int = 1, tokens: tuple[int, ...] = ()) -> None:
+        from assistants_api.engine.rows import Row
+
+        self.parts[turn] = []
+        self.tokens[turn] = list(tokens)
+        self.scheduler.submit(Row(Submit(turn, prompt, seed, tokens), self.model))
+
+    def step(self) -> None:
+        for told in self.scheduler.step():
+            match told:
+                case Delta(turn, tokens, parts):
+                    self.parts[turn].extend(parts)
+                    self.tokens[turn].extend(tokens)
+                case Refused(turn):
+                    self.refused[turn] = told
+
+    def run(self) -> "Loop":
+        while not self.scheduler.is_idle:
+            self.step()
+        return self
+
+    def text(self, turn: int) -> str:
+        return "".join(part.text for part in self.parts[turn] if isinstance(part, Text))
+
+    def stop(self, turn: int) -> Stop:
+        last = self.parts[turn][-1]
+        assert isinstance(last, Stop)
+        return last
+
+
+def alone(model: Any, prompt: Prompt, *, seed: int = 1) -> str:
+    """What the model says to this prompt when nobody else is there."""
+    loop = Loop(model)
+    loop.submit(1, prompt, seed=seed)
+    return loop.run().text(1)
+
+
+def generated(model: Any, prompt: Prompt, count: int) -> list[int]:
+    """The tokens that transformers' own `generate` finds."""
+    import torch
+
+    ids = model.ids(model.template.render(prompt).text)
+    with torch.inference_mode():
+        out = model.net.generate(
+            torch.tensor([ids]),
+            attention_mask=torch.ones(1, len(ids), dtype=torch.long),
+            max_new_tokens=count,
+            do_sample=False,
+        )
+    found: list[int] = out[0, len(ids) :].tolist()
+    return found
+
+
+PROMPTS = [a_prompt("hello " * n + "什么是🙂 " * (n % 4), max_tokens=20 + n) for n in range(1, 17)]
+
+
+def test_sixteen_rows_together_say_what_generate_says_alone(model: Any) -> None:
+    loop = Loop(model)
+    for turn, prompt in enumerate(PROMPTS):
+        loop.submit(turn, prompt)
+        loop.step()
+
+    loop.run()
+
+    for turn, prompt in enumerate(PROMPTS):
+        assert (
+            loop.tokens[turn]
+            == generated(model, prompt, prompt.sampling.max_tokens or 0)[: len(loop.tokens[turn])]
+        )
+        said = loop.stop(turn).usage.completion_tokens
+        assert said == len(generated(model, prompt, prompt.sampling.max_tokens or 0))
+
+
+@pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "gemma2"])
+def test_other_architectures_step_like_their_own_forward(kind: str, tmp_path: Path) -> None:
+    from assistants_api.engine.model import Model
+    from tests.engine import tiny
+
+    model = Model(EngineConfig(model=tiny.build(tmp_path, kind=kind)))
+    loop = Loop(model, prefill_chunk=16)
+    for turn, prompt in enumerate(PROMPTS[:4]):
+        loop.submit(turn, prompt)
+
+    loop.run()
+
+    for turn, prompt in enumerate(PROMPTS[:4]):
+        assert loop.tokens[turn] == generated(model, prompt, 20 + turn + 1)[: len(loop.tokens[turn])]
+
+
+def test_a_seed_gives_the_same_text_with_and_without_neighbours(model: Any) -> None:
+    prompts = [a_prompt(f"hello {n}", temperature=1.0, top_p=0.9) for n in range(6)]
+    loop = Loop(model)
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt, seed=turn)
+
+    loop.run()
+
+    assert [loop.text(turn) for turn in range(6)] == [alone(model, p, seed=n) for n, p in enumerate(prompts)]
+    assert alone(model, prompts[0], seed=1) != alone(model, prompts[0], seed=2)
+
+
+def test_half_characters_are_held_back(model: Any) -> None:
+    loop = Loop(model)
+    for turn in range(8):
+        loop.submit(turn, a_prompt(f"🙂 {turn}", temperature=2.0, max_tokens=60), seed=turn)
+
+    loop.run()
+
+    for turn in range(8):
+        texts = [part.text for part in loop.parts[turn] if isinstance(part, Text)]
+        assert texts
+        assert not any(text.endswith("\ufffd") for text in texts)
+        assert model.tokenizer.decode(loop.tokens[turn], skip_special_tokens=True).startswith("".join(texts))
+
+
+def test_a_resumed_row_goes_on_where_the_other_process_stopped(model: Any) -> None:
+    prompt = a_prompt("tell me", temperature=1.0, max_tokens=40)
+    whole = Loop(model)
+    whole.submit(1, prompt, seed=5)
+    whole.run()
+    cut = Loop(model)
+    cut.submit(1, prompt, seed=5)
+    while len(cut.tokens[1]) < 15:
+        cut.step()
+
+    rest = Loop(model)
+    rest.submit(1, prompt, seed=5, tokens=tuple(cut.tokens[1]))
+    rest.run()
+
+    assert cut.text(1) + rest.text(1) == whole.text(1)
+    assert rest.stop(1).usage == whole.stop(1).usage
+
+
+def test_a_start_of_the_answer_is_counted_and_not_repeated(model: Any) -> None:
+    from dataclasses import replace
+
+    prompt = a_prompt("hello", max_tokens=30)
+    start = "the quick brown"
+    loop = Loop(model)
+    loop.submit(1, replace(prompt, answer_start=start))
+
+    loop.run()
+
+    begun = len(model.ids(start))
+    rendered = model.template.render(prompt).text
+    plain = replace(prompt, messages=(ChatMessage("user", "hello"),), answer_start=start)
+    assert not loop.text(1).startswith(start)
+    assert loop.stop(1).usage.prompt_tokens == len(model.ids(rendered))
+    assert begun < loop.stop(1).usage.completion_tokens <= 30
+    assert loop.text(1) == alone(model, plain)
+
+
+def test_max_tokens_and_stop_strings_end_a_row(model: Any) -> None:
+    free = a_prompt("hello", max_tokens=12)
+    said = alone(model, free)
+    stop = said[3:6]
+    cut = alone(model, a_prompt("hello", max_tokens=12, stop=(stop,)))
+    loop = Loop(model)
+    loop.submit(1, free)
+    loop.submit(2, a_prompt("hello", max_tokens=12, stop=(stop,)))
+    loop.run()
+
+    assert loop.stop(1).reason == "length"
+    assert loop.stop(1).usage.completion_tokens == 12
+    assert cut == said[: said.index(stop)]
+    assert loop.stop(2).reason == "stop"
+
+
+def test_a_cancelled_row_is_free_before_the_next_step(model: Any) -> None:
+    loop = Loop(model, max_rows=2)
+    for turn in (1, 2, 3):
+        loop.submit(turn, a_prompt(f"hello {turn}", temperature=1.0, max_tokens=200), seed=11)
+    loop.step()
+    loop.step()
+    assert loop.parts[3] == []
+
+    loop.scheduler.cancel(1)
+    before = len(loop.parts[1])
+    loop.run()
+
+    assert len(loop.parts[1]) == before
+    assert loop.text(2) == alone(model, a_prompt("hello 2", temperature=1.0, max_tokens=200), seed=11)
+    assert isinstance(loop.parts[3][-1], Stop)
+
+
+def test_the_next_turn_of_a_thread_starts_from_what_was_read_before(model: Any) -> None:
+    question = "the quick brown fox jumps over the lazy dog " * 8
+    loop = Loop(model)
+    loop.submit(1, a_prompt(question))
+    answer = loop.run().text(1)
+    longer = Prompt(
+        "r",
+        "m",
+        (
+            ChatMessage("user", question),
+            ChatMessage("assistant", answer),
+            ChatMessage("user", "and then?"),
+        ),
+        sampling=a_prompt().sampling,
+    )
+
+    loop.submit(2, longer)
+    loop.run()
+
+    started = loop.parts[2][0]
+    assert isinstance(started, Started)
+    assert started.cached_tokens > 60
+    assert loop.text(2) == alone(model, longer)
+
+
+def test_only_the_guilty_row_fails(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(model)
+    for turn in (1, 2, 3):
+        loop.submit(turn, a_prompt(f"hello {turn}", max_tokens=30))
+    while not all(loop.text(turn) for turn in (1, 2, 3)):
+        loop.step()
+    rows = loop.scheduler._rows
+    guilty = next(row for row in rows if row.turn == 2)
+    real = loop.scheduler._forward
+
+    def forward(block: Any, first: int, ids: list[list[int]], starts: list[int]) -> Any:
+        if guilty in rows[first : first + len(ids)]:
+            raise RuntimeError("this row breaks the step")
+        return real(block, first, ids, starts)
+
+    monkeypatch.setattr(loop.scheduler, "_forward", forward)
+    loop.run()
+
+    assert "this row breaks the step" in loop.refused[2].message
+    assert loop.text(1) == alone(model, a_prompt("hello 1", max_tokens=30))
+    assert loop.text(3) == alone(model, a_prompt("hello 3", max_tokens=30))
+
+
+def test_a_row_whose_numbers_are_not_finite_fails_alone(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(model)
+    loop.submit(1, a_prompt("hello 1", max_tokens=10))
+    loop.submit(2, a_prompt("hello 2", max_tokens=10))
+    while not (loop.text(1) and loop.text(2)):
+        loop.step()
+    real = loop.scheduler._forward
+
+    def forward(*args: Any) -> Any:
+        logits = real(*args).clone()
+        logits[0] = float("nan")
+        return logits
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.scheduler, "_forward", forward)
+        loop.step()
+    loop.run()
+
+    assert "not finite" in loop.refused[1].message
+    assert loop.text(2) == alone(model, a_prompt("hello 2", max_tokens=10))
+
+
+def test_a_prompt_that_can_never_fit_is_refused_in_the_services_words(model: Any) -> None:
+    loop = Loop(model)
+
+    with pytest.raises(ContextOverflow, match=r"maximum context length is 1024 tokens\. However, your"):
+        loop.submit(1, a_prompt("什么" * 800))
+
+
+def test_max_tokens_is_cut_to_what_fits(model: Any) -> None:
+    text = "hello " * 100
+    asked = len(model.ids(model.template.render(a_prompt(text)).text))
+    filler = a_prompt(text + "什" * ((1024 - asked - 8) // len(model.ids("什"))), max_tokens=None)
+    loop = Loop(model)
+    loop.submit(1, filler, seed=3)
+
+    loop.run()
+
+    usage = loop.stop(1).usage
+    assert loop.stop(1).reason in ("length", "stop")
+    assert usage.prompt_tokens + usage.completion_tokens <= 1024
+
+
+def test_a_forced_choice_puts_the_call_into_the_models_mouth(model: Any) -> None:
+    from dataclasses import replace
+
+    from assistants_api.engine.rows import Row
+
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    prompt = replace(a_prompt("Paris?", max_tokens=None), tools=(WEATHER,), tool_choice=choice)
+    row = Row(Submit(1, prompt, 1), model)
+    opening = '<tool_call>\n{"name": "get_weather", "arguments": '
+
+    parts: list[Any] = []
+    for token in [*model.ids('{"city": "Paris"}}\n</tool_call>'), *model.end_ids]:
+        parts += row.say(token)
+
+    assert model.tokenizer.decode(row.ids[row.asked :]).startswith(opening)
+    match parts:
+        case [ToolCall(_, "get_weather", '{"city": "Paris"}'), Stop("tool_calls", usage)]:
+            assert usage.completion_tokens == len(row.ids) - row.asked
+        case _:
+            pytest.fail(f"not one call: {parts}")
+
+
+def test_tools_are_shown_unless_none_may_be_called(model: Any) -> None:
+    from dataclasses import replace
+
+    prompt = replace(a_prompt("Paris?"), tools=(WEATHER,))
+
+    assert "get_weather" in model.template.render(prompt).text
+    assert "get_weather" not in model.template.render(replace(prompt, tool_choice="none")).text
+
+
+def test_history_with_calls_is_rendered_with_arguments_as_json(model: Any) -> None:
+    call = ToolCall("call_1", "get_weather", '{"city": "Köln"}')
+    prompt = Prompt(
+        "r",
+        "m",
+        (
+            ChatMessage("user", "Weather?"),
+            ChatMessage("assistant", "", tool_calls=(call,)),
+            ChatMessage("tool", "22 degrees", tool_call_id="call_1"),
+        ),
+    )
+
+    text = model.template.render(prompt).text
+
+    assert '{"name": "get_weather", "arguments": {"city": "Köln"}}' in text
+    assert "<tool_response>\n22 degrees\n</tool_response>" in text
+
+
+def test_images_are_refused_in_clear_words(model: Any) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    prompt = Prompt("r", "m", (ChatMessage("user", ({"type": "text", "text": "What?"}, image)),))
+
+    with pytest.raises(EngineFailed, match="cannot see images") as caught:
+        model.template.render(prompt)
+
+    assert caught.value.code == "invalid_prompt"
+
+
+def test_lone_surrogates_do_not_break_the_tokenizer(model: Any) -> None:
+    loop = Loop(model)
+    loop.submit(1, a_prompt("half \ud83d of a smile"))
+
+    loop.run()
+
+    assert isinstance(loop.parts[1][-1], Stop)
