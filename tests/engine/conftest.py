@@ -1,6 +1,7 @@
 """The tiny model's folder, built once, and an engine that runs it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,13 @@ async def engine(tiny_folder: Path) -> AsyncIterator[TransformersEngine]:
     await running.start()
     yield running
     await running.close()
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Waits, at most twenty seconds, for a state that is told by no event."""
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 — a poll is the point
+            await asyncio.sleep(0.005)
 
 
 def a_prompt(text: str = "hello", **sampling: object) -> Prompt:

@@ -15,7 +15,7 @@ from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.prompt import Prompt, Started, Stop, Text
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.local import TransformersEngine
-from tests.engine.conftest import a_prompt
+from tests.engine.conftest import a_prompt, until
 
 pytestmark = [pytest.mark.model, pytest.mark.asyncio(loop_scope="module")]
 
@@ -36,16 +36,6 @@ async def running(config: EngineConfig) -> AsyncIterator[TransformersEngine]:
         yield engine
     finally:
         await engine.close()
-
-
-async def until_idle(engine: TransformersEngine) -> dict[str, Any]:
-    """The details once the process says that no row is active (it says so every second)."""
-    async with asyncio.timeout(20):
-        while True:
-            details = engine.describe().details
-            if details.get("steps") and not details["active_rows"]:
-                return details
-            await asyncio.sleep(0.02)  # polls a state that the child reports
 
 
 def runs(pid: int) -> bool:
@@ -96,10 +86,10 @@ async def test_closing_a_turn_frees_its_row(engine: TransformersEngine) -> None:
             if isinstance(part, Text):
                 break
 
-    details = await until_idle(engine)
-
-    assert details["open_turns"] == 0
-    assert details["waiting_rows"] == 0
+    facts = engine.describe().details
+    await until(lambda: engine.describe().details["steps"] > facts["steps"])
+    await until(lambda: not engine.describe().details["active_rows"])
+    assert engine.describe().details["open_turns"] == 0
     assert isinstance((await parts_of(engine, a_prompt("next")))[-1], Stop)
 
 
@@ -249,6 +239,4 @@ asyncio.run(main())
     out, _ = await process.communicate()
     pid = int(out)
 
-    async with asyncio.timeout(10):
-        while runs(pid):  # noqa: ASYNC110 — the process is not our child: there is no event to wait for
-            await asyncio.sleep(0.02)
+    await until(lambda: not runs(pid))

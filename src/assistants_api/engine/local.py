@@ -69,7 +69,7 @@ class TransformersEngine:
         """Begins to load the model; `describe` tells when it is ready."""
         if self._keeper is None:
             self._state = "loading"
-            self._keeper = asyncio.create_task(self._keep(), name="engine-supervisor")
+            self._keeper = asyncio.create_task(self._supervise(), name="engine-supervisor")
 
     async def close(self) -> None:
         """Ends the model's process; open turns fail."""
@@ -140,6 +140,14 @@ class TransformersEngine:
         if self._child is not None:
             self._child.send(message)
 
+    async def _supervise(self) -> None:
+        """Nobody waits for ever, even if the supervisor itself is at fault."""
+        try:
+            await self._keep()
+        except Exception as error:
+            log.exception("the engine's supervisor failed")
+            self._give_up(f"The engine's supervisor failed: {error}")
+
     async def _keep(self) -> None:
         """Starts the process, and again when it ends, with growing pauses; gives up on what cannot load."""
         failures = loads = 0
@@ -159,7 +167,10 @@ class TransformersEngine:
 
     async def _life(self) -> tuple[str, bool]:
         """One process from start to end: why it ended, and whether another may do better."""
-        self._child = child = await Child.start(self._config)
+        try:
+            self._child = child = await Child.start(self._config)
+        except OSError as error:
+            return f"The model's process cannot be started: {error}", True
         refusal: str | None = None
         try:
             while (message := await child.receive(self._patience())) is not None:

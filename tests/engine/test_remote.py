@@ -1,0 +1,363 @@
+"""The remote engine against a server on a socket that plays what real servers send."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, ToolCall
+from assistants_api.domain.usage import Usage
+from assistants_api.engine.remote import Patience, RemoteEngine
+from tests.engine.conftest import until
+
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+QUICK = Patience(first_pause=0.001, longest_pause=0.5, probe_every=0.01)
+
+Answer = Callable[["Upstream", asyncio.StreamWriter], Awaitable[None]]
+
+
+class Upstream:
+    """A stub of a chat completions server: each request gets the next answer."""
+
+    def __init__(self, answers: list[Answer]) -> None:
+        self.answers = answers
+        self.bodies: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.keys: list[str] = []
+        self.gone = asyncio.Event()
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:])}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            path = head[0].split()[1]
+            self.keys.append(headers.get("authorization", ""))
+            if path.endswith("/models"):
+                await replies(200, {"data": [{"id": "big", "max_model_len": 4096}]})(self, writer)
+                return
+            self.paths.append(path)
+            self.bodies.append(json.loads(body))
+            await self.answers.pop(0)(self, writer)
+            if self.gone_is_awaited:
+                await reader.read()
+                self.gone.set()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    gone_is_awaited = False
+
+
+def replies(status: int, body: Any, **headers: str) -> Answer:
+    """One whole answer."""
+
+    async def send(_: Upstream, writer: asyncio.StreamWriter) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        lines = [f"HTTP/1.1 {status} X", f"content-length: {len(raw)}", "connection: close"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        if not any(name == "content_type" for name in headers):
+            lines.append("content-type: application/json")
+        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
+        await writer.drain()
+
+    return send
+
+
+def streams(*chunks: Any, done: bool = True, stays_open: bool = False) -> Answer:
+    """An event stream, one chunk after the other."""
+
+    async def send(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: hi\n\n"
+        )
+        for chunk in chunks:
+            writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            await writer.drain()
+        if done:
+            writer.write(b"data: [DONE]\n\n")
+        await writer.drain()
+        upstream.gone_is_awaited = stays_open
+
+    return send
+
+
+async def hangs_up(_: Upstream, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def delta(**fields: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
+
+
+def end(reason: str = "stop") -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+
+
+def usage(asked: int, said: int) -> dict[str, Any]:
+    return {"choices": [], "usage": {"prompt_tokens": asked, "completion_tokens": said}}
+
+
+HELLO = streams(delta(role="assistant"), delta(content="Hel"), delta(content="lo"), end(), usage(5, 2))
+
+
+@asynccontextmanager
+async def serving(*answers: Answer) -> AsyncIterator[Upstream]:
+    upstream = Upstream(list(answers))
+    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield upstream
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+@asynccontextmanager
+async def asking(*answers: Answer, path: str = "") -> AsyncIterator[tuple[RemoteEngine, Upstream]]:
+    async with serving(*answers) as upstream:
+        engine = RemoteEngine(upstream.url + path, model="big", api_key="sk-up", patience=QUICK)
+        try:
+            yield engine, upstream
+        finally:
+            await engine.close()
+
+
+def asks(**changes: Any) -> Prompt:
+    return replace(Prompt("run_1", "m", (ChatMessage("user", "Weather in Paris?"),)), **changes)
+
+
+async def parts_of(engine: RemoteEngine, prompt: Prompt) -> list[Any]:
+    return [part async for part in engine.turn(prompt)]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
+async def test_text_is_passed_on_as_it_comes_with_the_servers_usage(path: str) -> None:
+    async with asking(HELLO, path=path) as (engine, upstream):
+        parts = await parts_of(engine, asks())
+
+    assert isinstance(parts[0], Started)
+    assert parts[1:] == [Text("Hel", 1), Text("lo", 1), Stop("stop", Usage(5, 2))]
+    assert upstream.paths == ["/v1/chat/completions"]
+    assert upstream.keys == ["Bearer sk-up"]
+
+
+async def test_everything_that_was_asked_for_is_passed_on() -> None:
+    call = ToolCall("call_9", "get_weather", '{"city": "Oslo"}')
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    prompt = asks(
+        messages=(
+            ChatMessage("system", "Be brief."),
+            ChatMessage("user", ({"type": "text", "text": "Weather?"},)),
+            ChatMessage("assistant", "", tool_calls=(call,)),
+            ChatMessage("tool", "rain", tool_call_id="call_9"),
+        ),
+        tools=(TOOL,),
+        tool_choice={"type": "function", "function": {"name": "get_weather"}},
+        parallel_tool_calls=False,
+        response_format=form,
+        sampling=Sampling(0.5, 0.9, 7, ("END",), 20),
+        reasoning_effort="low",
+    )
+    async with asking(HELLO) as (engine, upstream):
+        await parts_of(engine, prompt)
+
+    assert upstream.bodies == [
+        {
+            "model": "big",
+            "messages": [
+                {"role": "system", "content": "Be brief."},
+                {"role": "user", "content": [{"type": "text", "text": "Weather?"}]},
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [
+                        {
+                            "id": "call_9",
+                            "type": "function",
+                            "function": {"name": "get_weather", "arguments": '{"city": "Oslo"}'},
+                        }
+                    ],
+                },
+                {"role": "tool", "content": "rain", "tool_call_id": "call_9"},
+            ],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": 0.5,
+            "top_p": 0.9,
+            "max_tokens": 20,
+            "seed": 7,
+            "stop": ["END"],
+            "reasoning_effort": "low",
+            "response_format": form,
+            "tools": [TOOL],
+            "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+            "parallel_tool_calls": False,
+        }
+    ]
+
+
+async def test_calls_in_pieces_are_put_together_by_index() -> None:
+    def piece(index: int, **function: str) -> dict[str, Any]:
+        return {"index": index, "function": function}
+
+    answer = streams(
+        delta(
+            tool_calls=[{**piece(0, name="get_weather", arguments=""), "id": "call_a", "type": "function"}]
+        ),
+        delta(tool_calls=[piece(0, arguments='{"city":')]),
+        delta(tool_calls=[{**piece(1, name="add", arguments=""), "id": "call_b", "type": "function"}]),
+        delta(tool_calls=[piece(1, arguments='{"a"'), piece(0, arguments=' "Paris"}')]),
+        delta(tool_calls=[piece(1, arguments=": 1}")]),
+        end("tool_calls"),
+        usage(9, 30),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert parts[1:] == [
+        ToolCall("call_a", "get_weather", '{"city": "Paris"}'),
+        ToolCall("call_b", "add", '{"a": 1}'),
+        Stop("tool_calls", Usage(9, 30)),
+    ]
+
+
+async def test_without_usage_the_tokens_are_estimated() -> None:
+    async with asking(streams(delta(content="a" * 40), end("length"))) as (engine, _):
+        parts = await parts_of(engine, asks())
+
+        assert parts[-1] == Stop("length", Usage(await engine.count(asks()), 10))
+        assert "estimated" in engine.describe().details["count"]
+
+
+async def test_a_server_that_does_not_stream_is_read_whole() -> None:
+    whole = {
+        "choices": [{"message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 1},
+    }
+    async with asking(replies(200, whole)) as (engine, _):
+        parts = await parts_of(engine, asks())
+
+    assert parts[1:] == [Text("Hello", 2), Stop("stop", Usage(3, 1))]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        hangs_up,
+        replies(429, {"error": {"message": "slow down"}}, retry_after="0.01"),
+        replies(503, b"<html>busy</html>", content_type="text/html"),
+    ],
+)
+async def test_trouble_before_the_first_piece_is_tried_again(trouble: Answer) -> None:
+    async with asking(trouble, trouble, HELLO) as (engine, upstream):
+        parts = await parts_of(engine, asks())
+
+    assert parts[-1] == Stop("stop", Usage(5, 2))
+    assert len(upstream.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words", "tries"),
+    [
+        (replies(429, {"error": {"message": "Rate limit reached"}}), "rate_limit_exceeded", "Rate limit", 3),
+        (replies(429, {"error": {"message": "later"}}, retry_after="60"), "rate_limit_exceeded", "later", 1),
+        (replies(500, {"error": {"message": "it broke"}}), "server_error", "it broke", 3),
+        (replies(404, {"error": {"message": "no model big"}}), "server_error", "no model big", 1),
+        (replies(401, {"error": {"message": "bad key"}}), "server_error", "refused our key: bad key", 1),
+        (replies(400, {"error": "plain words"}), "server_error", "plain words", 1),
+        (replies(418, b"?"), "server_error", "answered 418", 1),
+        (replies(200, b"not json"), "server_error", "not JSON", 1),
+        (streams({"error": {"message": "mid stream"}}), "server_error", "mid stream", 1),
+        (streams(delta(content="half"), done=False), "server_error", "in the middle", 1),
+        (hangs_up, "server_error", "connection to the upstream server failed", 3),
+    ],
+)
+async def test_failures_carry_the_servers_words(answer: Answer, code: str, words: str, tries: int) -> None:
+    async with asking(*[answer] * tries) as (engine, upstream):
+        with pytest.raises(EngineFailed, match=words) as caught:
+            await parts_of(engine, asks())
+
+    assert caught.value.code == code
+    assert len(upstream.bodies) == tries
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "This model's maximum context length is 10 tokens. However, ...", "code": None},
+        {"message": "too long", "code": "context_length_exceeded"},
+    ],
+)
+async def test_a_prompt_that_does_not_fit_is_told_apart(error: dict[str, Any]) -> None:
+    async with asking(replies(400, {"error": error})) as (engine, _):
+        with pytest.raises(ContextOverflow):
+            await parts_of(engine, asks())
+
+
+async def test_nothing_is_tried_again_after_the_first_piece() -> None:
+    async def breaks(_: Upstream, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n")
+        writer.write(f"data: {json.dumps(delta(content='half'))}\n\n".encode())
+        await writer.drain()
+
+    heard: list[Any] = []
+
+    async def listen(engine: RemoteEngine) -> None:
+        async for part in engine.turn(asks()):
+            heard.append(part)
+
+    async with asking(breaks, HELLO) as (engine, upstream):
+        with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
+            await listen(engine)
+
+    assert heard[-1] == Text("half", 1)
+    assert len(upstream.bodies) == 1
+
+
+async def test_closing_a_turn_closes_the_connection() -> None:
+    async with asking(streams(delta(content="one"), done=False, stays_open=True)) as (engine, upstream):
+        async with aclosing(engine.turn(asks())) as turn:
+            assert isinstance(await anext(turn), Started)
+            assert await anext(turn) == Text("one", 1)
+
+        async with asyncio.timeout(5):
+            await upstream.gone.wait()
+
+        assert engine.describe().details["open_turns"] == 0
+
+
+async def test_a_cut_answer_cannot_be_continued() -> None:
+    async with asking() as (engine, _):
+        assert engine.describe().can_continue is False
+        with pytest.raises(EngineFailed, match="cannot continue"):
+            await parts_of(engine, asks(answer_start="Hel"))
+
+
+async def test_the_probe_learns_that_the_server_is_there_and_how_long_its_context_is() -> None:
+    async with asking() as (engine, _):
+        await engine.start()
+        await until(lambda: engine.describe().state == "ready")
+
+        assert engine.describe().context_window == 4096
+
+
+async def test_a_server_that_is_away_is_named_in_the_reason() -> None:
+    async with serving() as upstream:
+        url = upstream.url
+    engine = RemoteEngine(url, model="big", patience=QUICK)
+
+    await engine.start()
+    await until(lambda: engine.describe().state == "failed")
+
+    assert "cannot be reached" in (engine.describe().reason or "")
+    with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
+        await parts_of(engine, asks())
+    await engine.close()
