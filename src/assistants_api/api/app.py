@@ -1,0 +1,73 @@
+"""The application: every router under every root, behind the front."""
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from assistants_api.api import (
+    assist,
+    assistants,
+    document,
+    errors,
+    front,
+    health,
+    later,
+    messages,
+    models,
+    runs,
+    steps,
+    threads,
+)
+from assistants_api.api.auth import KeyRing
+from assistants_api.api.metrics import Metrics
+from assistants_api.api.parts import Parts
+from assistants_api.api.routing import ERRORS
+
+_DESCRIPTION = """\
+The OpenAI Assistants API v2, served by yourself. Point any official SDK's `base_url` at `/v1`.
+
+Operations that are not part of that API are marked as extensions.
+"""
+
+
+def create_app(parts: Parts) -> FastAPI:
+    """The application over these parts."""
+    app = FastAPI(
+        title="assistants-api",
+        version=parts.version,
+        summary="The Assistants API v2 on your own machine, with your own model.",
+        description=_DESCRIPTION,
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = parts
+    app.state.metrics = metrics = Metrics()
+    errors.install(app)
+    document.install(app)
+    protocol = _protocol()
+    app.include_router(protocol, prefix="/v1", responses=ERRORS)
+    # Azure-style clients: the same operations with `api-version` and `api-key`, and no beta header.
+    for root in ("/openai", "/openai/v1"):
+        app.include_router(protocol, prefix=root, include_in_schema=False)
+    app.include_router(assist.router, responses=ERRORS)
+    app.include_router(assist.router, prefix="/v1", include_in_schema=False)
+    app.include_router(health.router)
+    if parts.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(parts.cors_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
+        )
+    app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
+    return app
+
+
+def _protocol() -> APIRouter:
+    protocol = APIRouter()
+    for part in (assistants, threads, runs, steps, messages, models):
+        protocol.include_router(part.router)
+    protocol.include_router(later.router())
+    return protocol

@@ -1,0 +1,126 @@
+"""The outermost layer: request ids, times, keys, the beta header, and the last word on our own mistakes."""
+
+import logging
+import re
+import secrets
+import time
+from typing import Any
+
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistants_api.api.auth import KeyRing
+from assistants_api.api.errors import answer, server_fault
+from assistants_api.api.metrics import Metrics
+from assistants_api.domain.errors import Problem
+from assistants_api.wire.problems import error_body
+
+logger = logging.getLogger(__name__)
+
+_NEEDS_BETA = re.compile(r"^/v1/(assistants|threads)(/|$)")
+_EVENTS = re.compile(r"^/v1/threads/[^/]+/runs/[^/]+/events$")
+_NEEDS_KEY = re.compile(r"^/(v1|openai|assist|metrics)(/|$)")
+_BETA_MISSING = (
+    "You must provide the 'OpenAI-Beta' header to access the Assistants API."
+    " Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
+)
+_BETA_V1 = (
+    "The v1 Assistants API has been deprecated."
+    " Please try again by setting the header 'OpenAI-Beta: assistants=v2'. See the migration guide for"
+    " more information: https://platform.openai.com/docs/assistants/migration."
+)
+_AZURE_DENIED = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key"
+    " for an active subscription and use a correct regional API endpoint for your resource."
+)
+
+
+class Front:
+    """Wraps the application; pure ASGI, because every request pays for it."""
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, metrics: Metrics) -> None:
+        self._app = app
+        self._keys = keys
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = "req_" + secrets.token_hex(16)
+        scope["path"] = _tidy(scope["path"])
+        path: str = scope["path"]
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                spent = time.perf_counter() - began
+                headers = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", request_id.encode()),
+                    (b"openai-processing-ms", str(int(spent * 1000)).encode()),
+                ]
+                if path.startswith(("/v1", "/openai")):
+                    headers.append((b"openai-organization", b"assistants-api"))
+                    if status < 500:
+                        headers.append((b"openai-version", b"2020-10-01"))
+                message = {**message, "headers": headers}
+                route = getattr(scope.get("route"), "path", "unmatched")
+                self._metrics.seconds.labels(scope["method"], route).observe(spent)
+                self._metrics.requests.labels(scope["method"], route, status).inc()
+            await send(message)
+
+        self._metrics.open.inc()
+        try:
+            refusal = await self._refuse(scope, path)
+            if refusal is not None:
+                await refusal(scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
+        except Exception as error:
+            logger.exception("request %s failed", request_id)
+            if status == 0:
+                fault = answer(error) if isinstance(error, Problem) else server_fault(request_id)
+                await fault(scope, receive, sending)
+        finally:
+            self._metrics.open.dec()
+
+    async def _refuse(self, scope: Scope, path: str) -> JSONResponse | None:
+        if "\x00" in path or b"%00" in scope["query_string"]:
+            return JSONResponse(error_body("The URL holds a NUL character."), 400)
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        is_preflight = scope["method"] == "OPTIONS" and b"access-control-request-method" in headers
+        if not _NEEDS_KEY.match(path) or is_preflight:
+            return None
+        refused = await self._keys.refusal(headers)
+        if refused is not None:
+            return _denied(path, *refused)
+        if _NEEDS_BETA.match(path) and not _EVENTS.match(path):
+            return _beta_problem(headers.get(b"openai-beta", b"").decode("latin-1"))
+        return None
+
+
+def _denied(path: str, message: str, code: str | None) -> JSONResponse:
+    if path.startswith("/openai"):
+        body: dict[str, Any] = {"error": {"code": "401", "message": _AZURE_DENIED}}
+        return JSONResponse(body, 401)
+    return JSONResponse(error_body(message, code=code), 401, {"www-authenticate": "Bearer"})
+
+
+def _beta_problem(value: str) -> JSONResponse | None:
+    named = {part.strip() for part in value.split(",")}
+    if "assistants=v2" in named:
+        return None
+    message = _BETA_V1 if "assistants=v1" in named else _BETA_MISSING
+    return JSONResponse(error_body(message, code="invalid_beta"), 400)
+
+
+def _tidy(path: str) -> str:
+    """One slash where a client joined two, none at the end."""
+    if "//" in path:
+        path = re.sub(r"/{2,}", "/", path)
+    return path.rstrip("/") or "/"

@@ -1,0 +1,50 @@
+"""Is the server alive, is it ready, and what has it done."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from assistants_api.api.given import Given
+from assistants_api.domain.errors import Unavailable
+
+router = APIRouter(tags=["Operations"], include_in_schema=False)
+
+
+@router.get("/health/live")
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/health/ready")
+async def ready(given: Given) -> JSONResponse:
+    """The database answers and the model is loaded; 503 while that is not so, with the reason."""
+    facts = given.engine.describe()
+    database: dict[str, Any] = given.db.describe()
+    counts: dict[str, int] = {}
+    try:
+        async with given.db.read() as tx:
+            counts = {str(status): number for status, number in (await tx.runs.count_active()).items()}
+            counts["waiting"] = await tx.jobs.depth()
+        database["state"] = "ready"
+    except Unavailable as error:
+        database |= {"state": "failed", "reason": error.message}
+    is_ready = facts.state == "ready" and database["state"] == "ready"
+    body = {
+        "status": "ready" if is_ready else "not ready",
+        "version": given.version,
+        "engine": asdict(facts),
+        "database": database,
+        "runs": counts,
+    }
+    return JSONResponse(body, 200 if is_ready else 503)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Counters and histograms for Prometheus."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,23 @@
+"""What the API is built over; made in `bootstrap`."""
+
+from dataclasses import dataclass
+
+from assistants_api.domain.model import Catalogue
+from assistants_api.ports import Engine
+from assistants_api.services.runs import RunLimits
+from assistants_api.store.database import Database
+from assistants_api.store.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one server process that routes use."""
+
+    db: Database
+    log: Log
+    catalogue: Catalogue
+    engine: Engine
+    limits: RunLimits
+    api_keys: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    version: str = "0"

@@ -1,0 +1,68 @@
+"""How replies leave: prepared JSON, poll hints on runs, and streams of a run's log."""
+
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from fastapi import Response
+from sse_starlette.sse import EventSourceResponse
+
+from assistants_api.domain.errors import NotFound, Problem
+from assistants_api.domain.event import LogEntry
+from assistants_api.domain.page import Page
+from assistants_api.domain.run import Run
+from assistants_api.wire import base
+from assistants_api.wire.problems import error_body
+from assistants_api.wire.run_events import DONE, error_frame, frame
+from assistants_api.wire.runs import RunObject
+
+logger = logging.getLogger(__name__)
+
+PING_SECONDS = 15
+_POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
+_POLL_SLOWEST = 1000
+
+
+def reply(shown: base.Reply | base.Page, headers: dict[str, str] | None = None) -> Response:
+    """A JSON reply."""
+    return Response(shown.json_bytes(), media_type="application/json", headers=headers)
+
+
+def run_reply(run: Run, now: datetime) -> Response:
+    """A run; while it is not final, with the pause that pollers should make."""
+    headers = None if run.is_final else {"openai-poll-after-ms": str(_poll_after(run, now))}
+    return reply(RunObject.of(run), headers)
+
+
+def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) -> Response:
+    """A page of replies."""
+    return reply(model.over([item.of(thing) for thing in page.data], page.has_more))
+
+
+def stream(entries: AsyncGenerator[LogEntry, None]) -> Response:
+    """The entries as server-sent events; a client that goes away harms nothing."""
+    response = EventSourceResponse(_frames(entries), sep="\n", ping=PING_SECONDS)
+    response.headers["content-type"] = "text/event-stream; charset=utf-8"
+    response.headers["cache-control"] = "no-cache"
+    return response
+
+
+async def _frames(entries: AsyncGenerator[LogEntry, None]) -> AsyncIterator[bytes]:
+    try:
+        async for entry in entries:
+            yield frame(entry)
+    except NotFound as gone:
+        yield error_frame(error_body(gone.message)["error"])
+    except Problem as problem:
+        logger.warning("a stream broke: %s", problem.message)
+        yield error_frame(error_body(problem.message, type="server_error")["error"])
+    finally:
+        await entries.aclose()
+    yield DONE
+
+
+def _poll_after(run: Run, now: datetime) -> int:
+    """Milliseconds: short while a run is young, longer for one that takes its time."""
+    age = (now - run.created_at).total_seconds()
+    return next((pause for limit, pause in _POLL_STEPS if age < limit), _POLL_SLOWEST)

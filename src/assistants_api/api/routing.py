@@ -1,0 +1,66 @@
+"""Our router: refuses unknown query parameters by name, and documents bodies that routes read themselves."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response, params
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from assistants_api.domain.errors import InvalidRequest
+from assistants_api.wire.problems import ErrorResponse
+
+# Azure clients send the first on every call, some older clients the second.
+_TOLERATED = frozenset({"api-version", "beta"})
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorResponse, "description": words}
+    for status, words in {
+        400: "The request is wrong; the error names the parameter.",
+        401: "The API key is missing or wrong.",
+        404: "There is no such object.",
+        413: "The body is too large.",
+        429: "Too much work is waiting; `retry-after` says when to try again.",
+        500: "The server made a mistake; the error names the request id.",
+        503: "A part that is needed is away for now.",
+    }.items()
+}
+
+
+class StrictRoute(APIRoute):
+    """A route that knows its query parameters and accepts no other."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        fields = get_flat_params(self.dependant)
+        known = {field.alias for field in fields if isinstance(field.field_info, params.Query)} | _TOLERATED
+        accepts = self.openapi_extra.get("x-query-prefix") if self.openapi_extra else None
+
+        async def strict(request: Request) -> Response:
+            if request.scope["query_string"]:
+                for name in request.query_params:
+                    if name not in known and not (accepts and name.startswith(accepts)):
+                        raise InvalidRequest(
+                            f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
+                        )
+            return await handle(request)
+
+        return strict
+
+
+def takes(model: type[BaseModel], *, is_required: bool = True) -> dict[str, Any]:
+    """The document's words for a JSON body; `api.document` adds the schema itself."""
+    ref = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": is_required, "content": {"application/json": {"schema": ref}}}}
+
+
+def streams(description: str) -> dict[int | str, dict[str, Any]]:
+    """The document's words for a reply that is an object or, with `stream: true`, a stream of events."""
+    ref = {"$ref": "#/components/schemas/AssistantStreamEvent"}
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": ref}}}}
+
+
+def both(*extras: dict[str, Any]) -> dict[str, Any]:
+    """Several pieces of `openapi_extra` as one."""
+    return {key: value for extra in extras for key, value in extra.items()}

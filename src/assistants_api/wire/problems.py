@@ -1,0 +1,188 @@
+"""The error envelope, and what a validation error is called in it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from assistants_api.domain.errors import InvalidRequest
+
+
+class ErrorObject(BaseModel):
+    """What is wrong; all four keys are always there."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorResponse(BaseModel):
+    """The body of every error."""
+
+    error: ErrorObject
+
+
+def error_body(
+    message: str, *, type: str = "invalid_request_error", param: str | None = None, code: str | None = None
+) -> dict[str, Any]:
+    """The envelope as JSON."""
+    return {"error": {"message": message, "type": type, "param": param, "code": code}}
+
+
+_EXPECTED = {
+    "string_type": "a string",
+    "string_sub_type": "a string",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing": "an integer",
+    "int_parsing_size": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "a boolean",
+    "bool_parsing": "a boolean",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "string_or_array": "one of a string or array of objects",
+}
+
+
+def problem_of(error: Mapping[str, Any], root: object) -> InvalidRequest:
+    """The first pydantic error of a body or query, in the API's words; `root` is what was validated."""
+    kind, ctx = str(error["type"]), error.get("ctx") or {}
+    path = _path(error["loc"], root, is_missing=kind in ("missing", "extra_forbidden"))
+    given = error.get("input")
+    if kind == "missing":
+        return _problem(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
+    if kind == "extra_forbidden":
+        return _problem(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
+    if kind in ("literal_error", "union_tag_invalid"):
+        if kind == "union_tag_invalid":
+            path, given = _inner(path, ctx["discriminator"]), ctx["tag"]
+            if isinstance(given, bool) or not isinstance(given, str):
+                return _wrong_type(path, "a string", given)
+        elif not isinstance(given, str):
+            return _wrong_type(path, "a string", given)
+        values = re.findall(r"'([^']*)'", str(ctx.get("expected") or ctx.get("expected_tags")))
+        return _problem(
+            f"Invalid value: '{given}'. Supported values are: {_listed(values)}.", path, "invalid_value"
+        )
+    if kind == "union_tag_not_found":
+        if not isinstance(given, Mapping):
+            return _wrong_type(path, "an object", given)
+        path = _inner(path, ctx["discriminator"])
+        return _problem(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
+    if kind in _EXPECTED:
+        return _wrong_type(path, _EXPECTED[kind], given)
+    if kind in ("string_too_long", "string_too_short"):
+        return _size(
+            path, "string", kind, ctx.get("max_length", ctx.get("min_length")), len(str(given)), "length"
+        )
+    if kind in ("too_long", "too_short"):
+        noun = "object" if isinstance(given, Mapping) else "array"
+        limit = ctx.get("max_length", ctx.get("min_length"))
+        actual = len(given) if isinstance(given, Sequence | Mapping) else ctx.get("actual_length")
+        return _size(path, noun, kind, limit, actual, "length")
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return _bounds(path, kind, ctx, given)
+    if kind == "string_pattern_mismatch":
+        return _problem(
+            f"Invalid '{path}': string does not match pattern. Expected a string that matches the pattern"
+            f" '{ctx['pattern']}'.",
+            path,
+            "invalid_value",
+        )
+    return _problem(f"Invalid '{path}': {error['msg']}.", path, "invalid_value")
+
+
+def _path(loc: Sequence[Any], root: object, *, is_missing: bool) -> str:
+    """`tools[0].function.name`: the location as the caller wrote it, without our union tags."""
+    path = ""
+    here: Any = root
+    for place, part in enumerate(loc):
+        is_last = place == len(loc) - 1
+        if part == "[key]" or (isinstance(part, str) and part.startswith("~")):
+            continue
+        if _has(here, part):
+            here = here[part]
+        elif not (is_last and is_missing):
+            continue
+        path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))
+    return path or "body"
+
+
+def _has(container: object, part: object) -> bool:
+    if isinstance(container, Mapping):
+        return part in container
+    return isinstance(container, list) and isinstance(part, int) and part < len(container)
+
+
+def _inner(path: str, discriminator: str) -> str:
+    return f"{path}.{discriminator.strip(chr(39))}"
+
+
+def _problem(message: str, path: str, code: str) -> InvalidRequest:
+    return InvalidRequest(message, param=path, code=code)
+
+
+def _wrong_type(path: str, expected: str, given: object) -> InvalidRequest:
+    shown = {
+        bool: "a boolean",
+        int: "an integer",
+        float: "a decimal number",
+        str: "a string",
+        list: "an array",
+        dict: "an object",
+        type(None): "null",
+    }.get(type(given), "something else")
+    return _problem(
+        f"Invalid type for '{path}': expected {expected}, but got {shown} instead.", path, "invalid_type"
+    )
+
+
+def _size(path: str, noun: str, kind: str, limit: Any, actual: Any, what: str) -> InvalidRequest:
+    is_long = kind.endswith("too_long")
+    article = "an" if noun[0] in "ao" else "a"
+    if not is_long and actual == 0:
+        message = (
+            f"Invalid '{path}': empty {noun}. Expected {article} {noun} with minimum {what} {limit},"
+            f" but got an empty {noun} instead."
+        )
+    else:
+        message = (
+            f"Invalid '{path}': {noun} too {'long' if is_long else 'short'}. Expected {article} {noun} with"
+            f" {'maximum' if is_long else 'minimum'} {what} {limit}, but got {article} {noun} with {what}"
+            f" {actual} instead."
+        )
+    code = f"{noun}_{'above_max' if is_long else 'below_min'}_length"
+    if noun == "object":
+        code = f"object_{'above_max' if is_long else 'below_min'}_properties"
+    return _problem(message, path, code)
+
+
+def _bounds(path: str, kind: str, ctx: Mapping[str, Any], given: object) -> InvalidRequest:
+    is_above = kind == "less_than_equal"
+    limit = ctx["le"] if is_above else ctx["ge"]
+    number = float(given) if isinstance(given, str) else given
+    is_integer = isinstance(limit, int) or isinstance(number, int)
+    noun = "integer" if is_integer and not isinstance(limit, float) else "decimal"
+    side, sign = ("above maximum", "<=") if is_above else ("below minimum", ">=")
+    shown = int(limit) if float(limit).is_integer() else limit
+    return _problem(
+        f"Invalid '{path}': {noun} {side} value. Expected a value {sign} {shown}, but got {given} instead.",
+        path,
+        f"{noun}_{'above_max' if is_above else 'below_min'}_value",
+    )
+
+
+def _listed(values: Sequence[str]) -> str:
+    quoted = [f"'{value}'" for value in values]
+    if len(quoted) < 2:
+        return "".join(quoted)
+    if len(quoted) == 2:
+        return " and ".join(quoted)
+    return ", ".join(quoted[:-1]) + ", and " + quoted[-1]

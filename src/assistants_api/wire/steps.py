@@ -1,0 +1,124 @@
+"""Run steps on the wire."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, Field
+
+from assistants_api.domain.step import StepStatus
+from assistants_api.wire.base import Page, Reply, Timestamp
+from assistants_api.wire.runs import UsageObject
+from assistants_api.wire.shapes import MetadataShown
+
+
+class CreatedMessage(BaseModel):
+    """The message that a step writes."""
+
+    message_id: str
+
+
+class RunStepDetailsMessageCreationObject(BaseModel):
+    """The step writes a message."""
+
+    type: Literal["message_creation"]
+    message_creation: CreatedMessage
+
+
+class CalledFunction(BaseModel):
+    """A function, its arguments and, once there, its output."""
+
+    name: str
+    arguments: str
+    output: str | None
+
+
+class RunStepDetailsToolCallsFunctionObject(BaseModel):
+    """A call of the caller's function."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class RunStepDetailsToolCallsCodeObject(BaseModel):
+    """A call of the code interpreter."""
+
+    id: str
+    type: Literal["code_interpreter"]
+    code_interpreter: dict[str, Any]
+
+
+class RunStepDetailsToolCallsFileSearchObject(BaseModel):
+    """A file search."""
+
+    id: str
+    type: Literal["file_search"]
+    file_search: dict[str, Any]
+
+
+StepToolCall = Annotated[
+    RunStepDetailsToolCallsFunctionObject
+    | RunStepDetailsToolCallsCodeObject
+    | RunStepDetailsToolCallsFileSearchObject,
+    Field(discriminator="type"),
+]
+
+
+class RunStepDetailsToolCallsObject(BaseModel):
+    """The step calls tools."""
+
+    type: Literal["tool_calls"]
+    tool_calls: list[StepToolCall]
+
+
+StepDetails = Annotated[
+    RunStepDetailsMessageCreationObject | RunStepDetailsToolCallsObject, Field(discriminator="type")
+]
+
+
+class StepError(BaseModel):
+    """Why a step failed."""
+
+    code: Literal["server_error", "rate_limit_exceeded"]
+    message: str
+
+
+class RunStepObject(Reply):
+    """A run step."""
+
+    KIND: ClassVar[str] = "thread.run.step"
+
+    id: str
+    object: Literal["thread.run.step"]
+    created_at: Timestamp
+    run_id: str
+    assistant_id: str
+    thread_id: str
+    type: Literal["message_creation", "tool_calls"]
+    status: Literal["in_progress", "cancelled", "failed", "completed", "expired"]
+    cancelled_at: Timestamp | None
+    completed_at: Timestamp | None
+    expired_at: Timestamp | None
+    expires_at: Timestamp | None
+    failed_at: Timestamp | None
+    last_error: StepError | None
+    step_details: StepDetails
+    metadata: MetadataShown
+    usage: UsageObject | None
+
+    @classmethod
+    def of(cls, thing: Any) -> Self:
+        """The step; what its model call spent shows once it has ended."""
+        reply = super().of(thing)
+        if thing.status is StepStatus.IN_PROGRESS:
+            reply.usage = None
+        return reply
+
+
+class ListRunStepsResponse(Page):
+    """A page of run steps."""
+
+    object: Literal["list"]
+    data: list[RunStepObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
