@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class TransformersEngine:
             state=self._state,
             context_window=self._window,
             reason=self._reason,
+            has_structured_output=find_spec("llguidance") is not None,
             details={**self._details, "restarts": self._restarts, "open_turns": len(self._turns)},
         )
 

@@ -1,8 +1,9 @@
 """A causal language model with its tokenizer, loaded and proved to work with our attention state."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -11,6 +12,9 @@ from assistants_api.engine import machine
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.template import Template
+
+if TYPE_CHECKING:
+    from assistants_api.engine.grammar import Grammars
 
 _ATTENTION = {"full_attention", "sliding_attention"}
 _SMALL = 64_000_000  # parameters below which fp32 is as quick as bf16, and exact
@@ -44,6 +48,7 @@ class Model:
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self._check_state()
+        self.grammars = self._grammars()
 
     @property
     def dtype(self) -> torch.dtype:
@@ -122,6 +127,14 @@ class Model:
                 "This architecture keeps a state that this engine cannot hold:"
                 f" the answer is off by {error_size:.2g}."
             )
+
+    def _grammars(self) -> "Grammars | None":
+        """Forms of answers can be enforced where the library for it is installed."""
+        if not self.tokenizer.is_fast or find_spec("llguidance") is None:
+            return None
+        from assistants_api.engine.grammar import Grammars
+
+        return Grammars(self.tokenizer, self.config.vocab_size, self.end_ids, self.template.family)
 
     def _window(self, wanted: int | None) -> int:
         limit = getattr(self.config, "max_position_embeddings", None)

@@ -69,7 +69,8 @@ class Server:
 
     def run(self) -> None:
         """Steps for ever."""
-        for work in (self._listen, self._beat):
+        warm = [self._model.grammars.warm] if self._model.grammars else []
+        for work in (self._listen, self._beat, *warm):
             threading.Thread(target=work, daemon=True).start()
         while True:
             self._take()

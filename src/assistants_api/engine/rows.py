@@ -1,9 +1,10 @@
 """One answer that is being written: its tokens, its text, and when it ends."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from tokenizers.decoders import DecodeStream
 
 from assistants_api.domain.errors import ContextOverflow
@@ -45,11 +46,13 @@ class Row:
         self._unreported = self._begun if rendered.opening else 0
         self._fresh: list[int] = []
         self._stream = _stream(model, self.ids[-_TAIL:])
+        forces_one = isinstance(prompt.tool_choice, Mapping)
+        self._form = model.grammars.constraint(prompt, rendered.opening, begun) if model.grammars else None
         self._speech = Speech(
             model.template.family,
             [] if prompt.tool_choice == "none" else [tool["function"]["name"] for tool in prompt.tools],
             prompt.sampling.stop,
-            parallel=prompt.parallel_tool_calls,
+            parallel=prompt.parallel_tool_calls and not forces_one,
             reasons=model.template.reasons and not rendered.start,
             in_reasoning=rendered.in_reasoning,
         )
@@ -71,6 +74,10 @@ class Row:
         if sampling.temperature <= 0:
             return Draw(0, 1, 0)
         return Draw(sampling.temperature, sampling.top_p, uniform(self._seed, len(self.ids)))
+
+    def allowed(self) -> torch.Tensor | None:
+        """Which tokens may come next; None when any may."""
+        return self._form.allowed() if self._form else None
 
     def start(self) -> Part:
         """The turn is taken up."""
@@ -99,6 +106,8 @@ class Row:
 
     def _say(self, token: int) -> list[str | ToolCall]:
         self.ids.append(token)
+        if self._form:
+            self._form.take(token)
         self._fresh.append(token)
         self._unreported += 1
         if token in self._model.end_ids:

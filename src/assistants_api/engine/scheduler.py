@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -134,7 +135,7 @@ class Scheduler:
         began = time.monotonic()
         try:
             logits = self._forward(row.staging, 0, [ids], [row.filled])
-            token = choose(logits, [row.draw])[0]
+            token = _choose(logits, [row])[0]
         except Exception as error:
             told.append(_failed(row, error))
             return True
@@ -167,7 +168,7 @@ class Scheduler:
         places = [len(row.ids) - 1 for row in rows]
         self._block.grow(rows=len(rows), length=max(places) + 1)
         try:
-            tokens = choose(self._forward(self._block, 0, last, places), [row.draw for row in rows])
+            tokens = _choose(self._forward(self._block, 0, last, places), rows)
         except Exception:
             self._parked.clear()
             tokens = self._one_by_one(rows, told)
@@ -185,7 +186,7 @@ class Scheduler:
         for place, row in enumerate(rows):
             try:
                 logits = self._forward(self._block, place, [[row.ids[-1]]], [len(row.ids) - 1])
-                tokens.append(choose(logits, [row.draw])[0])
+                tokens.append(_choose(logits, [row])[0])
             except Exception as error:
                 told.append(_failed(row, error))
                 row.end = "failed"
@@ -198,7 +199,12 @@ class Scheduler:
             row.end = "failed"
             return
         self._generated += 1
-        parts: list[Part] = row.say(token)
+        try:
+            parts: list[Part] = row.say(token)
+        except Exception as error:
+            told.append(_failed(row, error))
+            row.end = "failed"
+            return
         if parts:
             told.append(Delta(row.turn, row.fresh(), tuple(parts)))
 
@@ -227,6 +233,17 @@ class Scheduler:
         return self._model.forward(
             block, first, tokens, torch.tensor(starts, device=device)[:, None] + offsets
         )
+
+
+def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
+    """The next token of each row, among those that its form allows."""
+    forms = [(place, row.allowed()) for place, row in enumerate(rows)]
+    if any(allowed is not None for _, allowed in forms):
+        logits = logits.clone()
+    for place, allowed in forms:
+        if allowed is not None:
+            logits[place, ~allowed.to(logits.device)] = float("-inf")
+    return choose(logits, [row.draw for row in rows])
 
 
 def _failed(row: Row, error: Exception) -> Refused:

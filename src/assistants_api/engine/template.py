@@ -59,7 +59,8 @@ class Template:
         in_reasoning = text.rstrip().endswith("<think>")
         start = printable(prompt.answer_start)
         opening = self._opening(prompt) if tools else ""
-        if in_reasoning and (start or opening):
+        has_form = prompt.response_format not in ("auto", {"type": "text"})
+        if in_reasoning and (start or opening or has_form):
             text = text.rstrip() + "\n\n</think>\n\n"
             in_reasoning = False
         return Rendered(text, start, opening, in_reasoning)

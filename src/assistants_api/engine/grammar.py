@@ -1,0 +1,159 @@
+"""Answers that must have a form, enforced token by token: JSON by a schema, or a function call."""
+
+import json
+import logging
+import threading
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from llguidance import LLMatcher
+from llguidance.hf import from_tokenizer
+
+from assistants_api.domain.errors import EngineFailed
+from assistants_api.domain.prompt import Prompt
+from assistants_api.engine.calls import LLAMA, Family
+
+log = logging.getLogger(__name__)
+
+_ANY_OBJECT = {"type": "object"}
+_STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+
+
+class Constraint:
+    """Which tokens may come next in one answer."""
+
+    def __init__(self, matcher: LLMatcher, *, ends_answer: bool) -> None:
+        self._matcher = matcher
+        self._ends_answer = ends_answer
+        self._is_over = False
+
+    def allowed(self) -> torch.Tensor | None:
+        """True for each token that may come next; None when anything may."""
+        if self._is_over:
+            return None
+        bias = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
+        if self._matcher.is_error():
+            raise EngineFailed(
+                f"The form of the answer cannot be enforced: {_first_line(self._matcher.get_error())}"
+            )
+        return bias != 0
+
+    def take(self, token: int) -> None:
+        """The token was chosen. A form that covers only the beginning of an answer then lets go."""
+        if self._is_over:
+            return
+        if not self._matcher.consume_token(token):
+            raise EngineFailed(
+                f"The form of the answer cannot be enforced: {_first_line(self._matcher.get_error())}"
+            )
+        if not self._ends_answer and self._matcher.is_accepting():
+            self._is_over = True
+
+
+class Grammars:
+    """Makes constraints for one tokenizer; setting it up takes seconds for a large vocabulary."""
+
+    def __init__(self, tokenizer: Any, vocabulary: int, end_ids: Collection[int], family: Family) -> None:
+        self._tokenizer = tokenizer
+        self._vocabulary = vocabulary
+        self._end_ids = sorted(end_ids)
+        self._family = family
+        self._lock = threading.Lock()
+        self._ready: Any = None
+
+    def warm(self) -> None:
+        """Sets the tokenizer up, once."""
+        with self._lock:
+            if self._ready is None:
+                self._ready = from_tokenizer(self._tokenizer, self._vocabulary, self._end_ids or None)
+
+    def constraint(self, prompt: Prompt, opening: str, begun: Sequence[int]) -> Constraint | None:
+        """The constraint of a prompt, past the tokens that were `begun`; None when all may be said."""
+        rules = self._rules(prompt, opening)
+        if rules is None:
+            return None
+        self.warm()
+        matcher = LLMatcher(self._ready, LLMatcher.grammar_from_lark(rules))
+        if matcher.is_error():
+            raise EngineFailed(
+                f"The form of the answer cannot be enforced: {_first_line(matcher.get_error())}",
+                code="invalid_prompt",
+            )
+        constraint = Constraint(matcher, ends_answer=not opening)
+        if not opening:
+            for token in begun:
+                constraint.take(token)
+        return constraint
+
+    def _rules(self, prompt: Prompt, opening: str) -> str | None:
+        tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
+        if opening:
+            return f"start: {self._calls(tools, opening)}\n"
+        schema = schema_of(prompt)
+        if schema is None:
+            return None
+        if not tools:
+            return f"start: {_json(schema)}\n"
+        return f"start: answer | call\nanswer: {_json(schema)}\ncall: {self._free_call(tools)}\n"
+
+    def _calls(self, tools: Sequence[Any], opening: str) -> str:
+        """What may follow the opening: a function's name, unless it is given, and its arguments."""
+        ways: list[str] = []
+        for tool in tools:
+            function = tool["function"]
+            whole = self._family.opening(function["name"])
+            if whole.startswith(opening):
+                rest = whole[len(opening) :]
+                ways.append(f'{_words(rest)} {_json(self._parameters(function))} "}}"')
+        return " | ".join(ways)
+
+    def _free_call(self, tools: Sequence[Any]) -> str:
+        """A call where an answer in a form would be as good."""
+        if self._family is LLAMA:
+            return f"({self._calls(tools, '')}) /(.|\\n)*/"
+        marker = self._family.markers[0]
+        added = self._tokenizer.added_tokens_decoder.values()
+        is_special = any(token.special and token.content == marker for token in added)
+        return f"{marker if is_special and marker[0] == '<' else _words(marker)} /(.|\\n)*/"
+
+    def _parameters(self, function: Any) -> Any:
+        """The schema of a function's arguments; one that cannot be enforced is taken as any object."""
+        schema = function.get("parameters") or _ANY_OBJECT
+        if "type" not in schema:
+            schema = {**schema, "type": "object"}
+        problem = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(f"start: {_json(schema)}\n"))
+        if not problem:
+            return schema
+        if function.get("strict"):
+            raise EngineFailed(
+                f"The parameters of function '{function['name']}' cannot be enforced: {_first_line(problem)}",
+                code="invalid_prompt",
+            )
+        log.warning("the parameters of %s are not enforced: %s", function["name"], _first_line(problem))
+        return _ANY_OBJECT
+
+
+def schema_of(prompt: Prompt) -> Any:
+    """The schema that the response format asks for; None for plain text."""
+    match prompt.response_format:
+        case {"type": "json_object"}:
+            return _ANY_OBJECT
+        case {"type": "json_schema", "json_schema": {"schema": schema}}:
+            return schema
+        case {"type": "json_schema"}:
+            return {}
+    return None
+
+
+def _json(schema: Any) -> str:
+    styled = {**schema, "x-guidance": _STYLE} if isinstance(schema, dict) else schema
+    return f"%json {json.dumps(styled)}"
+
+
+def _words(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if text else '""'
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "unknown reason").strip().splitlines()[0][:300]

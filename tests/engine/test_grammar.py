@@ -1,0 +1,118 @@
+"""Answers in a form: even a random model's answer parses, because no other token may come."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.errors import EngineFailed
+from assistants_api.domain.prompt import Prompt, Text, ToolCall
+from tests.engine.conftest import a_prompt
+from tests.engine.test_scheduler import Loop, model
+
+__all__ = ["model"]
+
+pytestmark = pytest.mark.model
+
+CITY = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Paris", "Oslo"]}, "days": {"enum": [1, 2]}},
+    "required": ["city", "days"],
+    "additionalProperties": False,
+}
+WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": CITY}}
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"enum": [1]}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def in_form(schema: Any, **changes: Any) -> Prompt:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    return replace(a_prompt("go", temperature=1.5, max_tokens=120), response_format=form, **changes)
+
+
+def run(model: Any, prompt: Prompt, *, seeds: int = 4) -> list[Loop]:
+    loops = []
+    for seed in range(seeds):
+        loop = Loop(model)
+        loop.submit(1, prompt, seed=seed)
+        loops.append(loop.run())
+    return loops
+
+
+def calls_of(loop: Loop) -> list[ToolCall]:
+    return [part for part in loop.parts[1] if isinstance(part, ToolCall)]
+
+
+def test_every_answer_fits_the_schema_beside_free_neighbours(model: Any) -> None:
+    loop = Loop(model)
+    for turn in range(4):
+        loop.submit(turn, in_form(CITY), seed=turn)
+        loop.submit(turn + 10, a_prompt("free", temperature=1.5), seed=turn)
+
+    loop.run()
+
+    for turn in range(4):
+        answer = json.loads(loop.text(turn))
+        assert answer["city"] in ("Paris", "Oslo")
+        assert answer["days"] in (1, 2)
+        assert loop.stop(turn).reason == "stop"
+
+
+def test_a_json_object_is_an_object(model: Any) -> None:
+    prompt = replace(a_prompt("go", temperature=0.7, max_tokens=400), response_format={"type": "json_object"})
+
+    for loop in run(model, prompt):
+        assert loop.text(1).startswith("{")
+        if loop.stop(1).reason == "stop":
+            assert isinstance(json.loads(loop.text(1)), dict)
+
+
+def test_an_answer_that_was_cut_goes_on_within_its_form(model: Any) -> None:
+    start = '{"city": "Par'
+
+    (loop,) = run(model, in_form(CITY, answer_start=start), seeds=1)
+
+    assert json.loads(start + loop.text(1))["city"] == "Paris"
+
+
+@pytest.mark.parametrize("kind", ["named", "one", "many"])
+def test_a_required_call_is_made_with_fitting_arguments(model: Any, kind: str) -> None:
+    tools = (WEATHER, ADD) if kind != "one" else (WEATHER,)
+    choice: Any = "required" if kind != "named" else {"type": "function", "function": {"name": "add"}}
+    prompt = replace(a_prompt("go", temperature=1.5, max_tokens=120), tools=tools, tool_choice=choice)
+
+    for loop in run(model, prompt):
+        call = calls_of(loop)[0]
+        if kind == "named":
+            assert len(calls_of(loop)) == 1
+            assert loop.stop(1).reason == "tool_calls"
+        if call.name == "add":
+            assert json.loads(call.arguments) == {"a": 1}
+        else:
+            assert json.loads(call.arguments)["city"] in ("Paris", "Oslo")
+        assert not any(isinstance(part, Text) for part in loop.parts[1])
+
+
+def test_with_tools_the_answer_is_a_call_or_in_the_form(model: Any) -> None:
+    for loop in run(model, in_form(CITY, tools=(WEATHER,)), seeds=6):
+        text = loop.text(1)
+        if not text.startswith("<tool_call>"):
+            assert json.loads(text)["city"] in ("Paris", "Oslo")
+
+
+def test_a_schema_that_cannot_be_enforced_is_refused_by_name(model: Any) -> None:
+    with pytest.raises(EngineFailed, match="cannot be enforced") as caught:
+        run(model, in_form({"type": "no-such-type"}))
+
+    assert caught.value.code == "invalid_prompt"
