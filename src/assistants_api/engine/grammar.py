@@ -23,8 +23,9 @@ _STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator":
 class Constraint:
     """Which tokens may come next in one answer."""
 
-    def __init__(self, matcher: LLMatcher, *, ends_answer: bool) -> None:
+    def __init__(self, matcher: LLMatcher, width: int, *, ends_answer: bool) -> None:
         self._matcher = matcher
+        self._width = width
         self._ends_answer = ends_answer
         self._is_over = False
 
@@ -37,7 +38,9 @@ class Constraint:
             raise EngineFailed(
                 f"The form of the answer cannot be enforced: {_first_line(self._matcher.get_error())}"
             )
-        return bias != 0
+        allowed = torch.zeros(self._width, dtype=torch.bool)
+        allowed[: len(bias)] = bias[: self._width] != 0
+        return allowed
 
     def take(self, token: int) -> None:
         """The token was chosen. A form that covers only the beginning of an answer then lets go."""
@@ -57,7 +60,7 @@ class Grammars:
     def __init__(self, tokenizer: Any, vocabulary: int, end_ids: Collection[int], family: Family) -> None:
         self._tokenizer = tokenizer
         self._vocabulary = vocabulary
-        self._end_ids = sorted(end_ids)
+        self._end_ids = sorted(number for number in end_ids if number < len(tokenizer))
         self._family = family
         self._lock = threading.Lock()
         self._ready: Any = None
@@ -80,7 +83,7 @@ class Grammars:
                 f"The form of the answer cannot be enforced: {_first_line(matcher.get_error())}",
                 code="invalid_prompt",
             )
-        constraint = Constraint(matcher, ends_answer=not opening)
+        constraint = Constraint(matcher, self._vocabulary, ends_answer=not opening)
         if not opening:
             for token in begun:
                 constraint.take(token)

@@ -150,6 +150,8 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         return
     try:
         model = Model(config)
+        if config.threads is None and model.is_small:
+            torch.set_num_threads(1)  # handing such small products around costs more than it saves
         scheduler = Scheduler(model, config)
     except CannotLoadModel as error:
         pipe.write(CannotLoad(str(error)))

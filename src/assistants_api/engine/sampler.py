@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-_CANDIDATES = 1024
+_CANDIDATES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,29 +42,31 @@ def choose(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
 
 
 def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
+    """Each row's random number points into its tokens, most likely first, without the tail beyond `top_p`."""
     device = logits.device
     heat = torch.tensor([max(draw.temperature, 1e-4) for draw in draws], device=device)[:, None]
-    wanted = torch.tensor([draw.top_p for draw in draws], device=device)
+    top_p = torch.tensor([draw.top_p for draw in draws], dtype=torch.float64, device=device)[:, None]
+    random = torch.tensor([draw.uniform for draw in draws], dtype=torch.float64, device=device)[:, None]
     scaled = logits / heat
     total = torch.logsumexp(scaled, dim=-1, keepdim=True)
     best, index = scaled.topk(min(_CANDIDATES, scaled.shape[-1]), dim=-1)
     mass = torch.exp(best - total).double().cumsum(dim=-1)
-    is_short = (mass[:, -1] < wanted) & (best.shape[-1] < scaled.shape[-1])
-    tokens: list[int] = []
-    for row, draw in enumerate(draws):
-        if bool(is_short[row]):
-            order = scaled[row].argsort(descending=True)
-            row_mass = torch.exp(scaled[row][order] - total[row]).double().cumsum(dim=-1)
-            tokens.append(int(order[_place(row_mass, draw)]))
-        else:
-            tokens.append(int(index[row][_place(mass[row], draw)]))
+    end = (mass < top_p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
+    kept = torch.where(top_p < 1, mass.gather(-1, end), torch.ones_like(top_p))
+    is_short = torch.where(top_p < 1, mass[:, -1:] < top_p, random >= mass[:, -1:])
+    place = torch.minimum((mass <= random * kept).sum(dim=-1, keepdim=True), end)
+    tokens: list[int] = index.gather(-1, place).squeeze(-1).tolist()
+    if best.shape[-1] < scaled.shape[-1]:
+        for row in is_short.squeeze(-1).nonzero().squeeze(-1).tolist():
+            tokens[row] = _beyond(scaled[row] - total[row], draws[row])
     return tokens
 
 
-def _place(mass: torch.Tensor, draw: Draw) -> int:
-    """Where in a falling order the random number points, after the tail beyond `top_p` is cut off."""
+def _beyond(logs: torch.Tensor, draw: Draw) -> int:
+    """The same over the whole vocabulary, for the few rows that the likeliest tokens do not settle."""
+    order = logs.argsort(descending=True)
+    mass = torch.exp(logs[order]).double().cumsum(dim=-1)
     end = len(mass) - 1
     if draw.top_p < 1:
-        end = min(end, int(torch.searchsorted(mass, draw.top_p)))
-    aim = draw.uniform * float(mass[end])
-    return min(end, int(torch.searchsorted(mass[: end + 1], aim, right=True)))
+        end = min(end, int((mass < draw.top_p).sum()))
+    return int(order[min(end, int((mass <= draw.uniform * float(mass[end])).sum()))])

@@ -1,0 +1,70 @@
+"""The sampler draws from the very distribution that temperature and top_p describe."""
+
+from typing import Any
+
+import pytest
+
+from assistants_api.engine.config import EngineConfig
+
+pytestmark = pytest.mark.model
+
+
+def expected(logits: Any, temperature: float, top_p: float) -> Any:
+    """The distribution by the plain definition, with a full sort."""
+    import torch
+
+    chances = torch.softmax(logits.double() / temperature, dim=-1)
+    order = chances.argsort(descending=True)
+    before = chances[order].cumsum(-1) - chances[order]
+    kept = torch.zeros_like(chances)
+    kept[order[before < top_p]] = chances[order[before < top_p]]
+    return kept / kept.sum()
+
+
+@pytest.mark.parametrize("vocabulary", [50, 3000])
+@pytest.mark.parametrize(("temperature", "top_p"), [(1.0, 1.0), (0.7, 0.9), (1.8, 0.999), (1.0, 0.1)])
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_draws_follow_the_definition(
+    vocabulary: int, temperature: float, top_p: float, spread: float
+) -> None:
+    import torch
+
+    from assistants_api.engine.sampler import Draw, choose, uniform
+
+    torch.manual_seed(3)
+    logits = torch.randn(vocabulary) * spread
+    draws = [Draw(temperature, top_p, uniform(5, position)) for position in range(2000)]
+
+    tokens = choose(logits.expand(len(draws), -1), draws)
+
+    wanted = expected(logits, temperature, top_p)
+    seen = torch.bincount(torch.tensor(tokens), minlength=vocabulary) / len(draws)
+    assert not seen[wanted == 0].any()
+    half = wanted.argsort(descending=True)[: vocabulary // 10]
+    assert abs(float(seen[half].sum() - wanted[half].sum())) < 0.05
+    assert float((seen - wanted).abs().max()) < 0.05
+
+
+def test_temperature_nothing_takes_the_likeliest_beside_rows_that_draw() -> None:
+    import torch
+
+    from assistants_api.engine.sampler import Draw, choose
+
+    logits = torch.tensor([[0.0, 5.0, 1.0], [9.0, 0.0, 0.0], [0.0, 0.0, float("nan")]])
+
+    assert choose(logits, [Draw(0, 1, 0), Draw(1.0, 1.0, 0.1), Draw(1.0, 1.0, 0.5)]) == [1, 0, None]
+
+
+def test_random_numbers_depend_on_seed_and_position_only() -> None:
+    from assistants_api.engine.sampler import uniform
+
+    numbers = [uniform(seed, position) for seed in range(20) for position in range(100)]
+
+    assert uniform(7, 3) == uniform(7, 3)
+    assert len(set(numbers)) == len(numbers)
+    assert all(0 <= number < 1 for number in numbers)
+    assert abs(sum(numbers) / len(numbers) - 0.5) < 0.03
+
+
+def test_the_default_model_is_the_one_in_the_package() -> None:
+    assert EngineConfig().served_name == "assistants-api-bundled"
