@@ -37,6 +37,7 @@ def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 102
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
+    torch.set_num_threads(1)  # two threads of many tests on few cores mostly wait for each other
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -42,6 +42,9 @@ class Model:
         self.layers: int = self.config.num_hidden_layers
         self.window = self._window(config.max_context)
         self.end_ids = self._end_ids()
+        own = self.net.generation_config
+        self.top_k: int = getattr(own, "top_k", None) or 0
+        self.min_p: float = getattr(own, "min_p", None) or 0.0
         markers = {self.tokenizer.convert_tokens_to_ids(m) for m in self.template.family.markers}
         added = self.tokenizer.added_tokens_decoder
         special = {number for number, token in added.items() if token.special}

@@ -73,7 +73,8 @@ class Row:
         sampling = self._sampling
         if sampling.temperature <= 0:
             return Draw(0, 1, 0)
-        return Draw(sampling.temperature, sampling.top_p, uniform(self._seed, len(self.ids)))
+        random = uniform(self._seed, len(self.ids))
+        return Draw(sampling.temperature, sampling.top_p, random, self._model.top_k, self._model.min_p)
 
     def allowed(self) -> torch.Tensor | None:
         """Which tokens may come next; None when any may."""

@@ -1,6 +1,7 @@
 """Chooses the next token of every row at once, each row by its own settings and its own random numbers."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,17 @@ _CANDIDATES = 256
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How one row's next token is chosen; `uniform` is its random number in [0, 1)."""
+    """How one row's next token is chosen; `uniform` is its random number in [0, 1).
+
+    `top_k` (0 for none) and `min_p` are no fields of the API: they are the model's own, from its
+    generation config.
+    """
 
     temperature: float
     top_p: float
     uniform: float
+    top_k: int = 0
+    min_p: float = 0.0
 
 
 def uniform(seed: int, position: int) -> float:
@@ -51,15 +58,26 @@ def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     total = torch.logsumexp(scaled, dim=-1, keepdim=True)
     best, index = scaled.topk(min(_CANDIDATES, scaled.shape[-1]), dim=-1)
     mass = torch.exp(best - total).double().cumsum(dim=-1)
-    end = (mass < top_p).sum(dim=-1, keepdim=True).clamp(max=mass.shape[-1] - 1)
-    kept = torch.where(top_p < 1, mass.gather(-1, end), torch.ones_like(top_p))
-    is_short = torch.where(top_p < 1, mass[:, -1:] < top_p, random >= mass[:, -1:])
+    last = best.shape[-1] - 1
+    end = torch.minimum((mass < top_p).sum(dim=-1, keepdim=True), _own_end(best, draws)).clamp(max=last)
+    is_cut = (top_p < 1) | (end < last)
+    kept = torch.where(is_cut, mass.gather(-1, end), torch.ones_like(top_p))
+    is_short = (end == last) & torch.where(top_p < 1, mass[:, -1:] < top_p, random >= mass[:, -1:])
     place = torch.minimum((mass <= random * kept).sum(dim=-1, keepdim=True), end)
     tokens: list[int] = index.gather(-1, place).squeeze(-1).tolist()
     if best.shape[-1] < scaled.shape[-1]:
         for row in is_short.squeeze(-1).nonzero().squeeze(-1).tolist():
             tokens[row] = _beyond(scaled[row] - total[row], draws[row])
     return tokens
+
+
+def _own_end(best: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
+    """The last of the likeliest tokens that the model's own `top_k` and `min_p` leave."""
+    if not any(draw.top_k or draw.min_p for draw in draws):
+        return torch.full((len(draws), 1), best.shape[-1], device=best.device)
+    most = torch.tensor([draw.top_k or best.shape[-1] + 1 for draw in draws], device=best.device)[:, None]
+    least = torch.tensor([math.log(max(draw.min_p, 1e-30)) for draw in draws], device=best.device)[:, None]
+    return torch.minimum(most, (best - best[:, :1] >= least).sum(dim=-1, keepdim=True)) - 1
 
 
 def _beyond(logs: torch.Tensor, draw: Draw) -> int:

@@ -1,7 +1,7 @@
 """From a prompt to the exact text that a model reads, by the chat template of its tokenizer."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,13 +46,15 @@ class Template:
             source = source.get("tool_use") or source.get("default")
         self.source: str = source or _PLAIN
         self.knows_tools = "tools" in self.source
+        added = tokenizer.added_tokens_decoder.values()
+        self._special = [token.content for token in added if token.special and len(token.content) > 1]
         self.reasons = "<think>" in self.source or "<think>" in tokenizer.get_vocab()
         self.family: Family = family_of(self.source) if self.knows_tools else HERMES
 
     def render(self, prompt: Prompt) -> Rendered:
         """The text for this prompt; `EngineFailed` when the template refuses it."""
         tools = [] if prompt.tool_choice == "none" else [dict(tool) for tool in prompt.tools]
-        messages = _messages(prompt.messages)
+        messages = _messages(prompt.messages, self._defused)
         if not self.knows_tools:
             messages = _told_about_tools(messages, tools)
         text = printable(self._try(messages, tools, prompt.reasoning_effort))
@@ -64,6 +66,13 @@ class Template:
             text = text.rstrip() + "\n\n</think>\n\n"
             in_reasoning = False
         return Rendered(text, start, opening, in_reasoning)
+
+    def _defused(self, text: str) -> str:
+        """Words of the template's own, said by somebody, are words and not the end of their turn."""
+        for word in self._special:
+            if word in text:
+                text = text.replace(word, f"{word[0]}\u200b{word[1:]}")
+        return text
 
     def _opening(self, prompt: Prompt) -> str:
         match prompt.tool_choice:
@@ -129,11 +138,11 @@ def _arguments(text: str) -> Any:
     return read if isinstance(read, dict) else text
 
 
-def _messages(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
+def _messages(messages: Sequence[ChatMessage], defused: Callable[[str], str]) -> list[dict[str, Any]]:
     shaped: list[dict[str, Any]] = []
     names: dict[str, str] = {}
     for message in messages:
-        one: dict[str, Any] = {"role": message.role, "content": _content(message)}
+        one: dict[str, Any] = {"role": message.role, "content": defused(_content(message))}
         if message.tool_calls:
             names |= {call.id: call.name for call in message.tool_calls}
             one["tool_calls"] = [
