@@ -79,7 +79,9 @@ class House:
 
 
 @asynccontextmanager
-async def house_over(db: Database, engine: ScriptedEngine, *, lease_seconds: float = 5.0) -> AsyncIterator[House]:
+async def house_over(
+    db: Database, engine: ScriptedEngine, *, lease_seconds: float = 5.0
+) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
     worker = Worker(

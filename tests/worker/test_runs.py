@@ -40,7 +40,9 @@ def names(entries):
 
 
 async def test_a_plain_run_is_answered_in_the_recorded_order(open_house):
-    async with open_house(ScriptedEngine([[Text("Hello "), Text("you."), Stop("stop", Usage(7, 2))]])) as house:
+    async with open_house(
+        ScriptedEngine([[Text("Hello "), Text("you."), Stop("stop", Usage(7, 2))]])
+    ) as house:
         run = await house.start()
 
         entries = await house.events(run)
@@ -70,7 +72,10 @@ async def test_a_plain_run_is_answered_in_the_recorded_order(open_house):
 
 async def test_calls_pause_the_run_and_outputs_let_it_go_on(open_house):
     script = [
-        [ToolCall("call_a", "get_weather", '{"city":"Oslo"}'), ToolCall("call_b", "get_weather", '{"city":"Rome"}')],
+        [
+            ToolCall("call_a", "get_weather", '{"city":"Oslo"}'),
+            ToolCall("call_b", "get_weather", '{"city":"Rome"}'),
+        ],
         [Text("Cold and warm.")],
     ]
     async with open_house(ScriptedEngine(script)) as house:
@@ -162,7 +167,11 @@ async def test_the_completion_budget_ends_a_run_incomplete(open_house):
 
         entries = await house.events(run)
 
-        assert names(entries)[-3:] == ["MessageMoved:incomplete", "StepMoved:completed", "RunMoved:incomplete"]
+        assert names(entries)[-3:] == [
+            "MessageMoved:incomplete",
+            "StepMoved:completed",
+            "RunMoved:incomplete",
+        ]
         ended = await house.run(run)
         assert ended.incomplete_details == {"reason": "max_completion_tokens"}
         assert ended.usage == Usage(5, 3)

@@ -67,7 +67,8 @@ def create_app(parts: Parts) -> FastAPI:
 
 def _protocol() -> APIRouter:
     protocol = APIRouter()
-    for part in (assistants, threads, runs, steps, messages, models):
+    # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
+    for part in (assistants, runs, threads, steps, messages, models):
         protocol.include_router(part.router)
     protocol.include_router(later.router())
     return protocol

@@ -1,0 +1,66 @@
+"""The application in-process over SQLite and a scripted engine; streams are tested over a socket elsewhere."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from assistants_api.api.app import create_app
+from assistants_api.api.parts import Parts
+from assistants_api.domain.prompt import Text
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.runs import RunLimits
+from assistants_api.store.database import Database
+from assistants_api.store.log import Log
+from tests.worker.conftest import CATALOGUE, house_over
+
+BETA = {"OpenAI-Beta": "assistants=v2"}
+
+
+@asynccontextmanager
+async def client_over(
+    db: Database, engine: ScriptedEngine | None = None, *, works: bool = False, **given: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application; `works` adds a worker, without one runs stay queued."""
+    engine = engine or ScriptedEngine([[Text("Hello.")]])
+    given = {"catalogue": CATALOGUE, "limits": RunLimits(), **given}
+    parts = Parts(db=db, log=Log(db), engine=engine, **given)
+    async with AsyncExitStack() as stack:
+        if works:
+            await stack.enter_async_context(house_over(db, engine))
+        transport = httpx.ASGITransport(create_app(parts), raise_app_exceptions=False)
+        yield await stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url="http://test", headers=BETA)
+        )
+
+
+@pytest.fixture
+def open_client(sqlite_db: Database) -> Callable[..., Any]:
+    """`async with open_client(engine, api_keys=...) as http`."""
+    return lambda *args, **given: client_over(sqlite_db, *args, **given)
+
+
+@pytest.fixture
+async def http(sqlite_db: Database) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application without a worker."""
+    async with client_over(sqlite_db) as client:
+        yield client
+
+
+async def made(http: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:
+    """What a POST made."""
+    response = await http.post(path, json=body)
+    assert response.status_code == 200, response.text
+    value: dict[str, Any] = response.json()
+    return value
+
+
+def refusal(response: httpx.Response) -> tuple[int, str, str | None, str | None]:
+    """Status, message, param and code; asserts that the envelope is whole."""
+    body = response.json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"message", "type", "param", "code"}
+    error = body["error"]
+    return response.status_code, error["message"], error["param"], error["code"]
