@@ -1,0 +1,65 @@
+# `make serve` and `make test` install what is missing and do their job. `make help` lists the rest.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= cpu
+TORCH_VERSION ?= 2.13.0
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.installed-test
+CPU_INDEX := https://download.pytorch.org/whl/cpu
+CONSTRAINTS := -c constraints.txt
+
+.PHONY: help install serve test test-long check format bench clean clients compatibility
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+install: $(STAMP) ## make .venv with the server in it (TORCH=cuda for NVIDIA GPUs)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; run: make install PYTHON=python3.12" >&2; exit 1; }
+ifeq ($(TORCH),cpu)
+	@$(BIN)/python -c 'import torch' 2>/dev/null \
+	  || $(BIN)/pip install -q --no-deps --retries 2 --extra-index-url $(CPU_INDEX) torch==$(TORCH_VERSION)
+	@$(BIN)/python scripts/check_torch.py --cpu-wanted
+endif
+	$(BIN)/pip install -q $(CONSTRAINTS) -e .
+	@touch $@
+
+$(TEST_STAMP): $(STAMP)
+	$(BIN)/pip install -q $(CONSTRAINTS) -e '.[test]'
+	@touch $@
+
+serve: $(STAMP) ## serve http://127.0.0.1:8000 with the bundled model
+	$(BIN)/assistants-api serve
+
+test: $(TEST_STAMP) check clients ## install what is missing and pass the tests
+	$(BIN)/pytest -m "not gpu and not long"
+
+test-long: $(TEST_STAMP) clients ## the tests that take longer
+	$(BIN)/pytest -m long
+
+check: $(TEST_STAMP) ## format, lint, types, floors
+	$(BIN)/ruff format --check -q src tests benchmarks scripts
+	$(BIN)/ruff check -q src tests benchmarks scripts
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+format: $(TEST_STAMP) ## format and mend what can be mended
+	$(BIN)/ruff format -q src tests benchmarks scripts
+	$(BIN)/ruff check -q --fix src tests benchmarks scripts
+
+clients: $(TEST_STAMP) # the other official SDKs that the conformance tests drive
+	@test ! -f tests/conformance/install.sh || bash tests/conformance/install.sh
+
+compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
+	$(BIN)/python scripts/compatibility.py
+
+bench: $(TEST_STAMP) ## time added by the server; prints a table
+	$(BIN)/python -m benchmarks.overhead
+
+clean: ## remove what install and tests made
+	rm -rf $(VENV) .venv-sdk1 .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules
