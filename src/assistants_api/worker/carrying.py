@@ -86,7 +86,7 @@ class Carrier:
 
         The first message is always there, because truncation leaves out the middle.
         """
-        limit = max(1, self._engine.describe().context_window) * _BYTES_PER_TOKEN
+        limit = (self._engine.describe().context_window or 1 << 17) * _BYTES_PER_TOKEN
         newest: list[Message] = []
         size, before = 0, None
         while size < limit:
