@@ -1,0 +1,25 @@
+"""What the scripted engine plays for the conformance flows, chosen by words of the last message."""
+
+from typing import Any
+
+SCRIPT: list[Any] = [
+    {
+        "when": "weather",
+        "steps": [
+            {"call": "get_weather", "arguments": {"city": "Oslo"}},
+            {"call": "get_weather", "arguments": {"city": "Rome"}},
+        ],
+    },
+    {
+        "when": "talk and call",
+        "steps": ["Let me see. ", {"call": "get_weather", "arguments": {"city": "Oslo"}}],
+    },
+    {"when": "degrees", "steps": ["It is cold in Oslo and warm in Rome."]},
+    {"when": "slowly", "steps": [step for n in range(200) for step in (f"word{n} ", {"pause": 0.02})]},
+    {"when": "at length", "steps": ["many words " * 400]},
+    {"when": "break", "steps": ["Well", {"fail": "The model broke."}]},
+    {"when": "chinese", "steps": ['你好，世界。\U0001f600 done\n\n"quoted"']},
+    {"when": "Hello", "steps": ["Hello, how can I help you today?"]},
+    ["Something else."],
+    *[["Something else."]] * 500,
+]
