@@ -119,7 +119,9 @@ def main(base_url: str) -> dict:
     calls = run.required_action.submit_tool_outputs.tool_calls
     outputs = [{"tool_call_id": call.id, "output": f"{place} degrees"} for place, call in enumerate(calls)]
     found["calls"] = [[call.function.name, json.loads(call.function.arguments)] for call in calls]
-    run = beta.threads.runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread.id, tool_outputs=outputs)
+    run = beta.threads.runs.submit_tool_outputs_and_poll(
+        run_id=run.id, thread_id=thread.id, tool_outputs=outputs
+    )
     assert run.status == "completed"
     steps = beta.threads.runs.steps.list(run.id, thread_id=thread.id, order="asc").data
     assert [call.function.output for call in steps[0].step_details.tool_calls] == ["0 degrees", "1 degrees"]

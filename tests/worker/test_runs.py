@@ -278,7 +278,9 @@ async def test_many_followers_see_the_same_from_wherever_they_begin(open_house):
 
         whole = await early
         late = await house.events(run)
+        too_late = await house.events(run, after=whole[-1].seq)
 
+        assert too_late == []
         assert late == whole
         assert await middle == whole[3:]
         assert isinstance(whole[-1].event, RunMoved)

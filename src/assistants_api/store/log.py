@@ -33,11 +33,14 @@ class Log:
         try:
             seq = after
             while True:
-                for entry in await self._read(channel, seq):
+                entries, last = await self._read(channel, seq)
+                for entry in entries:
                     yield entry
                     seq = entry.seq
                     if _ends(entry, until_final):
                         return
+                if last is not None and _ends(last, until_final=True):
+                    return
                 async for entry in inbox.take(seq):
                     yield entry
                     seq = entry.seq
@@ -46,12 +49,16 @@ class Log:
         finally:
             off()
 
-    async def _read(self, channel: str, seq: int) -> list[LogEntry]:
+    async def _read(self, channel: str, seq: int) -> tuple[list[LogEntry], LogEntry | None]:
+        """What follows `seq`; if that is nothing, the last entry there is."""
         async with self._db.read() as tx:
             entries = await tx.events.after(channel, seq)
-            if not entries and seq and await tx.events.last_seq(channel) == 0:
+            if entries or seq == 0:
+                return entries, None
+            newest = await tx.events.after(channel, await tx.events.last_seq(channel) - 1)
+            if not newest:
                 raise NotFound(f"The events of {channel} are no longer there.")
-            return entries
+            return [], newest[-1]
 
 
 class _Inbox:
