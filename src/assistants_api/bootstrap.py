@@ -47,7 +47,8 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         stack.push_async_callback(db.close)
         engine = build_engine(settings)
         stack.push_async_callback(engine.close)
-        await engine.start()
+        if with_worker:
+            await engine.start()
         catalogue = build_catalogue(settings, engine)
         limits = RunLimits(timedelta(seconds=settings.run_expiry_seconds), settings.max_waiting_runs)
         parts = Parts(
@@ -59,6 +60,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             api_keys=settings.api_keys,
             cors_origins=settings.cors_origins,
             version=__version__,
+            has_worker=with_worker,
         )
         worker: Worker | None = None
         tasks = [asyncio.create_task(Sweeper(db).run(), name="sweeper")]

@@ -147,6 +147,8 @@ async def _announce(http: uvicorn.Server, server: Server) -> None:
     host, port = http.servers[0].sockets[0].getsockname()[:2]
     console = Console(stderr=True)
     console.print(f"assistants-api {__version__} serves http://{host}:{port}/v1", highlight=False)
+    if server.worker is None:
+        return
     facts = server.parts.engine.describe()
     while facts.state == "loading":
         await asyncio.sleep(0.1)

@@ -33,7 +33,8 @@ async def ready(given: Given) -> JSONResponse:
         database["state"] = "ready"
     except Unavailable as error:
         database |= {"state": "failed", "reason": error.message}
-    is_ready = facts.state == "ready" and database["state"] == "ready"
+    # A server without a worker has no model of its own to wait for.
+    is_ready = database["state"] == "ready" and (facts.state == "ready" or not given.has_worker)
     body = {
         "status": "ready" if is_ready else "not ready",
         "version": given.version,

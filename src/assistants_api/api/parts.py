@@ -21,3 +21,4 @@ class Parts:
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     version: str = "0"
+    has_worker: bool = True

@@ -1,6 +1,5 @@
 """Runs: compare-and-swap on their status, so that of two enders exactly one wins."""
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -68,10 +67,3 @@ class Runs(Repository[Run]):
         statement = select(c.status, func.count()).where(c.status.in_(sorted(ACTIVE))).group_by(c.status)
         rows: list[Any] = list(await self.session.execute(statement))
         return {row[0]: row[1] for row in rows}
-
-    async def next_deadline(self) -> datetime | None:
-        """When the next active run expires."""
-        c = self.table.c
-        statement = select(func.min(c.deadline)).where(c.status.in_(sorted(ACTIVE)))
-        deadline: datetime | None = (await self.session.execute(statement)).scalar_one()
-        return deadline

@@ -1,0 +1,83 @@
+"""Settings: read once, named when wrong, listed in `.env.example`."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from scripts.env_example import text
+from typer.testing import CliRunner
+
+from assistants_api.bootstrap import BadSettings, check
+from assistants_api.cli import app
+from assistants_api.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_example_file_lists_every_setting_with_its_default():
+    assert (ROOT / ".env.example").read_text() == text()
+
+
+def test_lists_and_aliases_are_read_from_commas(monkeypatch):
+    monkeypatch.setenv("ASSISTANTS_API_KEYS", "a, b,")
+    monkeypatch.setenv("ASSISTANTS_MODEL_ALIASES", "gpt-4o, gpt-4=served")
+
+    settings = Settings(_env_file=None)
+
+    assert settings.api_keys == ("a", "b")
+    assert settings.model_aliases == {"gpt-4o": "", "gpt-4": "served"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "x"), ("ENGINE", "vllm"), ("DATABASE_URL", "mysql://x")]
+)
+def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(f"ASSISTANTS_{name}", value)
+    with pytest.raises(ValidationError):
+        Settings(_env_file=None)
+
+    result = CliRunner().invoke(app, ["serve"])
+
+    assert result.exit_code == 2
+    assert f"ASSISTANTS_{name}" in result.output
+
+
+@pytest.mark.parametrize(
+    "given", [{"engine": "remote"}, {"engine": "scripted"}, {"engine": "remote", "upstream_url": "http://x"}]
+)
+def test_settings_that_miss_their_other_half_are_refused(given):
+    with pytest.raises(BadSettings, match="needs ASSISTANTS_"):
+        check(Settings(_env_file=None, **given))
+
+
+def test_another_address_needs_a_key(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ASSISTANTS_ENGINE", "scripted")
+    (tmp_path / "s.json").write_text("[]")
+    monkeypatch.setenv("ASSISTANTS_SCRIPT", str(tmp_path / "s.json"))
+
+    result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0", "--port", "0"])
+
+    assert result.exit_code == 2
+    assert "without a key" in result.output
+
+
+def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    run = CliRunner().invoke
+
+    secret = run(app, ["keys", "create", "phone"]).output.strip()
+    listed = run(app, ["keys", "list"], env={"COLUMNS": "200"}).output
+    id = next(word for word in listed.split() if word.startswith("key_"))
+    revoked = run(app, ["keys", "revoke", id])
+    again = run(app, ["keys", "revoke", id])
+
+    assert secret.startswith("sk-aa-")
+    assert secret not in listed
+    assert "in force" in listed
+    assert revoked.exit_code == 0
+    assert (again.exit_code, "No key found" in again.output) == (2, True)
+
+
+def test_the_version_is_told():
+    assert CliRunner().invoke(app, ["version"]).output.strip() == "0.1.0"
