@@ -144,10 +144,12 @@ def call(rng: random.Random) -> Sample:
     wanted = [rng.choice(FAMILIES)(rng, zh)]
     zh = wanted[0].zh
     ask = wanted[0].ask
+    if rng.random() < 0.4:
+        wanted[0].output = surprising(rng)
     roll = rng.random()
-    if not zh and roll < 0.14:
+    if not zh and roll < 0.18:
         wanted, ask = _twice(rng)
-    elif not zh and roll < 0.22:
+    elif not zh and roll < 0.34:
         wanted, ask = _weather_and_rain(rng)
     tools = {case.name: case.tool for case in wanted}
     for _ in range(rng.randint(0, 3)):
@@ -163,6 +165,13 @@ def call(rng: random.Random) -> Sample:
     messages += [{"role": "tool", "tool_call_id": f"call_{place}", "content": case.output} for place, case in enumerate(wanted)]
     messages.append({"role": "assistant", "content": told(wanted, zh)})
     return {"tools": offered, "messages": messages, "skill": "calls", "zh": zh}
+
+
+def surprising(rng: random.Random) -> str:
+    """An output that cannot be guessed, only copied."""
+    maker = rng.choice([words.made_up, words.code, words.number, words.city, words.person])
+    plain = rng.choice(["unknown", "not found", "error", "yes", "no", "none", "ok", "success", "nothing", "42", "true", "false"])
+    return rng.choice([plain, " ".join(maker(rng) for _ in range(rng.randint(1, 4)))])
 
 
 def told(cases: list[Case], zh: bool) -> str:

@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from training.talk import sample
 
@@ -82,10 +82,13 @@ def main() -> None:
     """Make the tokenizer and the training data."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=60000)
-    samples = parser.parse_args().samples
+    parser.add_argument("--draw", type=int, default=1, help="another number, other conversations")
+    parser.add_argument("--keep-tokenizer", action="store_true", help="use the one in out/tokenizer")
+    arguments = parser.parse_args()
+    samples = arguments.samples
     OUT.mkdir(exist_ok=True)
-    fast = train_tokenizer()
-    rng = random.Random(SEED + 1)
+    fast = AutoTokenizer.from_pretrained(OUT / "tokenizer") if arguments.keep_tokenizer else train_tokenizer()
+    rng = random.Random(SEED + arguments.draw)
     all_ids: list[int] = []
     all_weights: list[float] = []
     lengths: list[int] = []

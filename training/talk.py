@@ -146,7 +146,7 @@ def chat(rng: random.Random) -> Sample:
     return {"messages": messages, "skill": "chat", "zh": zh}
 
 
-MIX = ((greeting, 5), (term, 16), (help_, 10), (unknown, 12), (repeat, 8), (memory, 10), (with_idle_tools, 7), (chat, 6), (calls.call, 36))
+MIX = ((greeting, 5), (term, 16), (help_, 10), (unknown, 12), (repeat, 12), (memory, 10), (with_idle_tools, 7), (chat, 6), (calls.call, 70))
 
 
 def sample(rng: random.Random) -> Sample:

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 
 from training.model import new_model
 from training.prepare import OUT
@@ -42,13 +42,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
+    parser.add_argument("--resume", action="store_true", help="go on from out/model, fine-tuning only")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(OUT / "tokenizer")
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    model = new_model(len(tokenizer), end=end, pad=pad).to(device)
+    model = new_model(len(tokenizer), end=end, pad=pad)
+    if arguments.resume:
+        model.load_state_dict(LlamaForCausalLM.from_pretrained(OUT / "model").float().state_dict())
+    model.to(device)
+    peak, pretraining = (PEAK / 2, 0.0) if arguments.resume else (PEAK, PRETRAINING_SHARE)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters on {device}")
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
@@ -70,9 +75,9 @@ def main() -> None:
                 break
             batch = ids[start : start + ROWS].to(device)
             weight = weights[start : start + ROWS, 1:].to(device)
-            if share < PRETRAINING_SHARE:
+            if share < pretraining:
                 weight = torch.ones_like(weight)
-            rate = FLOOR + (PEAK - FLOOR) * 0.5 * (1 + torch.cos(torch.tensor(share * 3.14159)).item())
+            rate = FLOOR + (peak - FLOOR) * 0.5 * (1 + torch.cos(torch.tensor(share * 3.14159)).item())
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / WARMUP_STEPS)
             with torch.autocast(device, torch.bfloat16):

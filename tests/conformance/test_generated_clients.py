@@ -61,7 +61,9 @@ def test_a_generated_python_client_runs_the_main_flow(document, server, tmp_path
         )
         thread = operation("threads", "create_thread")(client=client, body=models.CreateThreadRequest())
         operation("messages", "create_message")(
-            thread.id, client=client, body=models.CreateMessageRequest(role=models.CreateMessageRequestRole("user"), content="Hello")
+            thread.id,
+            client=client,
+            body=models.CreateMessageRequest(role=models.CreateMessageRequestRole("user"), content="Hello"),
         )
         run = operation("runs", "create_run")(
             thread.id, client=client, body=models.CreateRunRequest(assistant_id=assistant.id)

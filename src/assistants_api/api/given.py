@@ -1,4 +1,7 @@
-"""What routes are given: the parts, the time, ids from the path, pages and bodies from the request."""
+"""What routes are given: the parts, the time, ids from the path, pages and bodies from the request.
+
+Every dependency is a coroutine: a plain function would be run in a thread, which costs more than the work.
+"""
 
 import json
 import math
@@ -29,17 +32,17 @@ class BodyCut(Exception):
     """The client went away before it had sent its body."""
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """The parts that this application was built over."""
     parts: Parts = request.app.state.parts
     return parts
 
 
-def _now() -> datetime:
+async def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def page_query(
+async def page_query(
     limit: Annotated[int, Query(ge=1, le=100, description="How many to return.")] = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="By creation.")] = "desc",
     after: Annotated[str | None, Query(description="The id after which the page begins.")] = None,
@@ -50,7 +53,7 @@ def page_query(
 
 
 def _id(name: str) -> Any:
-    def check(request: Request) -> str:
+    async def check(request: Request) -> str:
         return ids.check(name, request.path_params[name])
 
     return Depends(check)
