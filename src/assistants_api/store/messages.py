@@ -17,10 +17,9 @@ class Messages(Repository[Message]):
 
     async def page(self, thread_id: str, query: PageQuery, run_id: str | None = None) -> Page[Message]:
         """Messages of a thread by creation, those of one run if asked."""
-        conditions = [self.table.c.thread_id == thread_id]
-        if run_id is not None:
-            conditions.append(self.table.c.run_id == run_id)
-        return await self._page(query, *conditions)
+        if run_id is None:
+            return await self._page(query, thread_id=thread_id)
+        return await self._page(query, thread_id=thread_id, run_id=run_id)
 
     async def has_user_message(self, thread_id: str) -> bool:
         """Whether any user message is in the thread."""
@@ -30,11 +29,7 @@ class Messages(Repository[Message]):
 
     async def newest(self, thread_id: str, *, limit: int, before: str | None = None) -> list[Message]:
         """Up to `limit` messages, newest first, older than `before` if given."""
-        return list(
-            (
-                await self._page(PageQuery(limit, "desc", after=before), self.table.c.thread_id == thread_id)
-            ).data
-        )
+        return list((await self._page(PageQuery(limit, "desc", after=before), thread_id=thread_id)).data)
 
     async def of_run(self, run_id: str) -> list[Message]:
         """What a run wrote, oldest first."""

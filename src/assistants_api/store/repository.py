@@ -5,7 +5,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import Select, Table, bindparam, delete, insert, select, update
+from sqlalchemy import Integer, Select, Table, bindparam, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from assistants_api.domain.errors import NotFound
@@ -58,19 +58,20 @@ class Repository(Generic[T]):
         """The error for an id that is not there."""
         return NotFound(f"No {self.noun} found with id '{id}'.")
 
-    async def _page(self, query: PageQuery, *conditions: Any) -> Page[T]:
-        ord_ = self.table.c.ord
-        statement = self._select().where(*conditions)
+    async def _page(self, query: PageQuery, *conditions: Any, **equals: Any) -> Page[T]:
+        """A page of the rows whose columns equal `equals`; `conditions` are for what equality cannot say."""
         is_backward = query.before is not None and query.after is None
-        is_ascending = (query.order == "asc") != is_backward
+        values: dict[str, Any] = {f"is_{name}": value for name, value in equals.items()}
+        values["most"] = query.limit + 1
         if query.after is not None:
-            edge = await self._ord_of(query.after, "after")
-            statement = statement.where(ord_ > edge if query.order == "asc" else ord_ < edge)
+            values["after"] = await self._ord_of(query.after, "after")
         if query.before is not None:
-            edge = await self._ord_of(query.before, "before")
-            statement = statement.where(ord_ < edge if query.order == "asc" else ord_ > edge)
-        statement = statement.order_by(ord_.asc() if is_ascending else ord_.desc()).limit(query.limit + 1)
-        rows = (await self.session.execute(statement)).all()
+            values["before"] = await self._ord_of(query.before, "before")
+        shape = (tuple(equals), query.order == "asc", is_backward, frozenset(values))
+        statement = _page_statement(self.table, cast(Hashable, self.kind), *shape)
+        if conditions:
+            statement = statement.where(*conditions)
+        rows = (await self.session.execute(statement, values)).all()
         data = [self.thing(row) for row in rows[: query.limit]]
         if is_backward:
             data.reverse()
@@ -111,3 +112,25 @@ def _find(table: Table, kind: Any) -> Select[Any]:
 @cache
 def _find_for_update(table: Table, kind: Any) -> Select[Any]:
     return _find(table, kind).with_for_update()
+
+
+@cache
+def _page_statement(
+    table: Table,
+    kind: Any,
+    equals: tuple[str, ...],
+    is_ascending: bool,
+    is_backward: bool,
+    given: frozenset[str],
+) -> Select[Any]:
+    """`is_backward`: the page that ends before an id, read from its end."""
+    ord_ = table.c.ord
+    statement = _select(table, kind).where(*(table.c[name] == bindparam(f"is_{name}") for name in equals))
+    if "after" in given:
+        statement = statement.where(ord_ > bindparam("after") if is_ascending else ord_ < bindparam("after"))
+    if "before" in given:
+        statement = statement.where(
+            ord_ < bindparam("before") if is_ascending else ord_ > bindparam("before")
+        )
+    runs_up = is_ascending != is_backward
+    return statement.order_by(ord_.asc() if runs_up else ord_.desc()).limit(bindparam("most", type_=Integer))

@@ -29,7 +29,7 @@ class Runs(Repository[Run]):
 
     async def page(self, thread_id: str, query: PageQuery) -> Page[Run]:
         """Runs of a thread by creation."""
-        return await self._page(query, self.table.c.thread_id == thread_id)
+        return await self._page(query, thread_id=thread_id)
 
     async def hold(self, id: str) -> Run:
         """The run, its row held until the transaction ends."""

@@ -15,7 +15,7 @@ class Steps(Repository[RunStep]):
 
     async def page(self, run_id: str, query: PageQuery) -> Page[RunStep]:
         """Steps of a run by creation."""
-        return await self._page(query, self.table.c.run_id == run_id)
+        return await self._page(query, run_id=run_id)
 
     async def of_run(self, run_id: str) -> list[RunStep]:
         """All steps of a run, oldest first."""
