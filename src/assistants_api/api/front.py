@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _NEEDS_BETA = re.compile(r"^/v1/(assistants|threads)(/|$)")
 _EVENTS = re.compile(r"^/v1/threads/[^/]+/runs/[^/]+/events$")
 _NEEDS_KEY = re.compile(r"^/(v1|openai|assist|metrics)(/|$)")
+_ROOTS = ("/openai/v1", "/openai", "/v1")
 _BETA_MISSING = (
     "You must provide the 'OpenAI-Beta' header to access the Assistants API."
     " Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
@@ -69,7 +70,7 @@ class Front:
                     if status < 500:
                         headers.append((b"openai-version", b"2020-10-01"))
                 message = {**message, "headers": headers}
-                route = getattr(scope.get("route"), "path", "unmatched")
+                route = _label(scope, path)
                 self._metrics.seconds.labels(scope["method"], route).observe(spent)
                 self._metrics.requests.labels(scope["method"], route, status).inc()
             await send(message)
@@ -102,6 +103,15 @@ class Front:
         if _NEEDS_BETA.match(path) and not _EVENTS.match(path):
             return _beta_problem(headers.get(b"openai-beta", b"").decode("latin-1"))
         return None
+
+
+def _label(scope: Scope, path: str) -> str:
+    """The route's template under its root; never the path itself, which would be a label per object."""
+    template = getattr(scope.get("route"), "path", None)
+    if template is None:
+        return "unmatched"
+    root = next((root for root in _ROOTS if path.startswith(root + "/")), "")
+    return template if template.startswith(root) and root else root + template
 
 
 def _denied(path: str, message: str, code: str | None) -> JSONResponse:

@@ -1,0 +1,155 @@
+"""What is around the protocol: /assist, Azure paths, headers, health, metrics, browsers of other origins."""
+
+import pytest
+
+from assistants_api.domain.prompt import Text, ToolCall
+from assistants_api.domain.secret import digest, hint, new_secret
+from assistants_api.engine.script import Fail
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.store.keys import ApiKey
+from tests.api.conftest import made, refusal
+from tests.checks.stream_order import check_stream, parse_stream
+
+
+async def test_assist_answers_and_goes_on_with_its_thread(open_client):
+    engine = ScriptedEngine([[Text("Hello.")], [Text("Again.")]])
+    async with open_client(engine, works=True) as http:
+        first = (await http.post("/assist", json={"question": "Hi"})).json()
+        second = (
+            await http.post("/v1/assist", json={"question": "And?", "thread_id": first["thread_id"]})
+        ).json()
+        assistants = (await http.get("/v1/assistants")).json()["data"]
+
+        assert set(first) == {"response", "thread_id", "run_id", "model", "usage"}
+        assert (first["response"], second["response"]) == ("Hello.", "Again.")
+        assert second["thread_id"] == first["thread_id"]
+        assert [message.content for message in engine.prompts[1].messages] == ["Hi", "Hello.", "And?"]
+        assert [assistant["name"] for assistant in assistants] == ["assist"]
+
+
+async def test_assist_streams_the_runs_events(open_client):
+    async with open_client(works=True) as http:
+        response = await http.post("/assist", json={"question": "Hi", "stream": True})
+
+        events = check_stream(parse_stream(response.content))
+        assert events[0][0] == "thread.created"
+        assert events[-1][0] == "thread.run.completed"
+
+
+async def test_assist_says_why_there_is_no_answer(open_client):
+    tool = {"type": "function", "function": {"name": "f"}}
+    engine = ScriptedEngine([[Fail("No memory.")], [ToolCall("call_a", "f", "{}")]])
+    async with open_client(engine, works=True) as http:
+        assistant = await made(http, "/v1/assistants", model="m", tools=[tool])
+
+        failed = await http.post("/assist", json={"question": "Hi"})
+        waits = await http.post("/assist", json={"question": "Hi", "assistant_id": assistant["id"]})
+        empty = await http.post("/assist", json={"question": ""})
+
+        assert refusal(failed)[0] == refusal(waits)[0] == 502
+        assert "No memory." in refusal(failed)[1]
+        assert "waits for the output of a function" in refusal(waits)[1]
+        assert failed.headers["x-should-retry"] == "false"
+        assert refusal(empty)[2:] == ("question", "string_below_min_length")
+
+
+@pytest.mark.parametrize("root", ["/openai", "/openai/v1"])
+async def test_azure_clients_need_no_beta_header_and_send_their_version(http, root):
+    made_there = await http.post(
+        f"{root}/assistants?api-version=2024-05-01-preview", json={"model": "m"}, headers={"OpenAI-Beta": ""}
+    )
+    seen_here = await http.get(f"/v1/assistants/{made_there.json()['id']}")
+
+    assert seen_here.json() == made_there.json()
+
+
+async def test_every_answer_has_its_headers(http):
+    good, bad = await http.get("/v1/models"), await http.get("/v1/threads/thread_x")
+
+    for response in (good, bad):
+        assert len(response.headers["x-request-id"]) == len("req_") + 32
+        assert response.headers["openai-processing-ms"].isdigit()
+        assert response.headers["openai-version"] == "2020-10-01"
+    assert good.headers["x-request-id"] != bad.headers["x-request-id"]
+
+
+async def test_runs_that_are_not_final_say_when_to_poll(http):
+    assistant = await made(http, "/v1/assistants", model="m", instructions="x")
+    created = await http.post("/v1/threads/runs", json={"assistant_id": assistant["id"]})
+    path = f"/v1/threads/{created.json()['thread_id']}/runs/{created.json()['id']}"
+    await http.post(f"{path}/cancel")
+
+    assert 1 <= int(created.headers["openai-poll-after-ms"]) <= 250
+    assert "openai-poll-after-ms" not in (await http.get(path)).headers
+
+
+async def test_readiness_tells_the_reason(open_client):
+    async with open_client(ScriptedEngine([], state="failed", reason="The folder is empty.")) as http:
+        ready = await http.get("/health/ready")
+
+        assert ready.status_code == 503
+        assert ready.json()["engine"]["reason"] == "The folder is empty."
+        assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_a_server_without_a_worker_is_ready_without_a_model(open_client):
+    async with open_client(ScriptedEngine([], state="stopped"), has_worker=False) as http:
+        assert (await http.get("/health/ready")).status_code == 200
+
+
+async def test_requests_are_counted_by_route(http):
+    await http.get("/v1/models")
+    await http.get("/v1/threads/thread_x")
+
+    text = (await http.get("/metrics")).text
+
+    assert 'assistants_http_requests_total{method="GET",route="/v1/models",status="200"} 1.0' in text
+    assert 'status="404"} 1.0' in text
+
+
+async def test_keys_of_the_database_open_the_door_until_they_are_revoked(open_client, sqlite_db):
+    secret = new_secret()
+    async with sqlite_db.begin() as tx:
+        await tx.keys.add(ApiKey("key_a", "phone", hint(secret), digest(secret), await tx.now()))
+    async with open_client() as http:
+        assert (await http.get("/v1/models")).status_code == 401
+        assert (
+            await http.get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
+        ).status_code == 200
+    async with sqlite_db.begin() as tx:
+        await tx.keys.revoke("key_a")
+    async with open_client(api_keys=("other-key-that-is-long",)) as http:
+        assert (
+            await http.get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
+        ).status_code == 401
+
+
+async def test_other_origins_are_let_in_only_by_setting(open_client):
+    asks = {"Origin": "https://chat.example", "Access-Control-Request-Method": "POST"}
+    async with open_client(cors_origins=("https://chat.example",)) as http:
+        allowed = await http.options("/v1/assistants", headers=asks)
+        other = await http.options("/v1/assistants", headers={**asks, "Origin": "https://evil.example"})
+        assert allowed.headers["access-control-allow-origin"] == "https://chat.example"
+        assert "access-control-allow-origin" not in other.headers
+    async with open_client() as http:
+        assert "access-control-allow-origin" not in (await http.get("/v1/models", headers=asks)).headers
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "9" * 20, "１"])
+async def test_an_event_id_that_is_none_is_refused(http, value):
+    assistant = await made(http, "/v1/assistants", model="m", instructions="x")
+    run = await made(http, "/v1/threads/runs", assistant_id=assistant["id"])
+    path = f"/v1/threads/{run['thread_id']}/runs/{run['id']}/events"
+
+    response = await http.get(path, headers={"Last-Event-ID": value.encode()})
+
+    assert refusal(response)[2:] == ("Last-Event-ID", "invalid_value")
+
+
+async def test_threads_are_found_by_their_metadata(http):
+    for n in range(3):
+        await made(http, "/v1/threads", metadata={"user": f"u{n % 2}", "n": str(n)})
+
+    found = (await http.get("/v1/threads?metadata[user]=u0&order=asc")).json()["data"]
+
+    assert [thread["metadata"]["n"] for thread in found] == ["0", "2"]
