@@ -52,13 +52,17 @@ def answer(problem: Problem) -> JSONResponse:
     return JSONResponse(body, status, headers)
 
 
-def server_fault(request_id: str) -> JSONResponse:
-    """The answer to our own mistakes: no traceback, but the id to find it by."""
+def server_fault(request_id: str, method: str) -> JSONResponse:
+    """The answer to our own mistakes: no traceback, but the id to find it by.
+
+    SDKs send a request again after a 500; what may have had an effect must not be sent twice.
+    """
     message = (
         "The server had an error processing your request. Sorry about that! If it happens again, please"
         f" report it with the request id {request_id}."
     )
-    return JSONResponse(error_body(message, type="server_error"), 500)
+    headers = None if method == "GET" else {"x-should-retry": "false"}
+    return JSONResponse(error_body(message, type="server_error"), 500, headers)
 
 
 def unknown_url(method: str, path: str) -> JSONResponse:
@@ -66,8 +70,8 @@ def unknown_url(method: str, path: str) -> JSONResponse:
     if path.startswith(("/v1/", "/openai/")):
         return JSONResponse(error_body(f"Invalid URL ({method} {path})"), 404)
     message = (
-        f"Unknown request URL: {method} {path}. Please check the URL for typos, or see the document at"
-        " /openapi.json."
+        f"Unknown request URL: {method} {path}. Please check the URL for typos, or see the docs at"
+        " https://platform.openai.com/docs/api-reference/."
     )
     return JSONResponse(error_body(message, code="unknown_url"), 404)
 

@@ -21,6 +21,7 @@ _NEEDS_BETA = re.compile(r"^/v1/(assistants|threads)(/|$)")
 _EVENTS = re.compile(r"^/v1/threads/[^/]+/runs/[^/]+/events$")
 _NEEDS_KEY = re.compile(r"^/(v1|openai|assist|metrics)(/|$)")
 _ROOTS = ("/openai/v1", "/openai", "/v1")
+_METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 _BETA_MISSING = (
     "You must provide the 'OpenAI-Beta' header to access the Assistants API."
     " Please try again by setting the header 'OpenAI-Beta: assistants=v2'."
@@ -71,8 +72,10 @@ class Front:
                         headers.append((b"openai-version", b"2020-10-01"))
                 message = {**message, "headers": headers}
                 route = _label(scope, path)
-                self._metrics.seconds.labels(scope["method"], route).observe(spent)
-                self._metrics.requests.labels(scope["method"], route, status).inc()
+                # A label for every word that a caller may make up would never be freed.
+                method = scope["method"] if scope["method"] in _METHODS else "other"
+                self._metrics.seconds.labels(method, route).observe(spent)
+                self._metrics.requests.labels(method, route, status).inc()
             await send(message)
 
         self._metrics.open.inc()
@@ -85,7 +88,9 @@ class Front:
         except Exception as error:
             logger.exception("request %s failed", request_id)
             if status == 0:
-                fault = answer(error) if isinstance(error, Problem) else server_fault(request_id)
+                fault = (
+                    answer(error) if isinstance(error, Problem) else server_fault(request_id, scope["method"])
+                )
                 await fault(scope, receive, sending)
         finally:
             self._metrics.open.dec()
@@ -107,7 +112,7 @@ class Front:
 
 def _label(scope: Scope, path: str) -> str:
     """The route's template under its root; never the path itself, which would be a label per object."""
-    template = getattr(scope.get("route"), "path", None)
+    template: str | None = getattr(scope.get("route"), "path", None)
     if template is None:
         return "unmatched"
     root = next((root for root in _ROOTS if path.startswith(root + "/")), "")

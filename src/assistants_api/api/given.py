@@ -102,7 +102,9 @@ def parse_json(raw: bytes) -> Any:
     """The JSON value of a body: no NaN, no lone surrogates, no NULs, not too deep."""
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        value = json.loads(
+            text, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_unique
+        )
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:
@@ -149,6 +151,16 @@ def _too_deep() -> InvalidRequest:
 
 def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; which of two values with one name was meant, nobody can say."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in value if names.count(name) > 1)
+        raise ValueError(f"the key {ascii(twice[:64])} is given twice in one object")
+    return value
 
 
 def _finite(text: str) -> float:

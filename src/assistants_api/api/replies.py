@@ -57,6 +57,10 @@ async def _frames(entries: AsyncGenerator[LogEntry, None]) -> AsyncIterator[byte
     except Problem as problem:
         logger.warning("a stream broke: %s", problem.message)
         yield error_frame(error_body(problem.message, type="server_error")["error"])
+    except Exception:
+        logger.exception("a stream broke")
+        message = "The stream broke. The run goes on: read its events again, or poll it."
+        yield error_frame(error_body(message, type="server_error")["error"])
     finally:
         await entries.aclose()
     yield DONE

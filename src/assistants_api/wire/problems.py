@@ -62,7 +62,9 @@ def problem_of(error: Mapping[str, Any], root: object) -> InvalidRequest:
         return _problem(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
     if kind in ("literal_error", "union_tag_invalid"):
         if kind == "union_tag_invalid":
-            path, given = _inner(path, ctx["discriminator"]), ctx["tag"]
+            # The context holds the tag as text: `null` and `true` would look like the words for them.
+            discriminator = ctx["discriminator"].strip("'")
+            path, given = f"{path}.{discriminator}", given[discriminator] if given else None
             if isinstance(given, bool) or not isinstance(given, str):
                 return _wrong_type(path, "a string", given)
         elif not isinstance(given, str):

@@ -23,6 +23,9 @@ from assistants_api.wire.runs import RunObject
 from assistants_api.wire.steps import RunStepObject
 from assistants_api.wire.threads import ThreadObject
 
+# JSON lets these stand in a string, but readers that split text by Unicode's rules would end the line there.
+_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
 DONE = b"event: done\ndata: [DONE]\n\n"
 
 
@@ -61,6 +64,8 @@ def event_of(event: Event) -> tuple[str, str]:
 def frame(entry: LogEntry) -> bytes:
     """The entry as it is sent; the id comes last, for parsers that expect the data on line two."""
     name, data = event_of(entry.event)
+    if not data.isascii():
+        data = data.translate(_LINE_ENDS)
     return f"event: {name}\ndata: {data}\nid: {entry.seq}\n\n".encode()
 
 
