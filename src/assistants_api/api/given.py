@@ -157,9 +157,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object; which of two values with one name was meant, nobody can say."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in value if names.count(name) > 1)
-        raise ValueError(f"the key {ascii(twice[:64])} is given twice in one object")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        raise ValueError(f"the key {twice[:64]!a} is given twice in one object")
     return value
 
 

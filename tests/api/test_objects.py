@@ -1,0 +1,90 @@
+"""Paging, filters, modifying and deleting over HTTP."""
+
+import pytest
+
+from tests.api.conftest import made, refusal
+
+
+async def test_pages_cover_everything_once_in_both_orders(http):
+    names = [f"a{number}" for number in range(5)]
+    for name in names:
+        await made(http, "/v1/assistants", model="m", name=name)
+
+    async def walk(order):
+        seen, query = [], f"order={order}&limit=2"
+        while True:
+            page = (await http.get(f"/v1/assistants?{query}")).json()
+            seen += [each["name"] for each in page["data"]]
+            assert (page["first_id"], page["last_id"]) == (page["data"][0]["id"], page["data"][-1]["id"])
+            if not page["has_more"]:
+                return seen
+            query = f"order={order}&limit=2&after={page['last_id']}"
+
+    assert await walk("asc") == names
+    assert await walk("desc") == names[::-1]
+
+
+async def test_an_unknown_cursor_is_refused_by_name(http):
+    response = await http.get("/v1/assistants?after=asst_none")
+
+    assert refusal(response)[0::2] == (404, "after")
+
+
+async def test_threads_are_found_by_all_of_their_metadata(http):
+    both = await made(http, "/v1/threads", metadata={"user": "1", "a]b": "x"})
+    await made(http, "/v1/threads", metadata={"user": "1"})
+
+    found = await http.get("/v1/threads", params={"metadata[user]": "1", "metadata[a]b]": "x"})
+    all_of_one = await http.get("/v1/threads", params={"metadata[user]": "1"})
+
+    assert [thread["id"] for thread in found.json()["data"]] == [both["id"]]
+    assert len(all_of_one.json()["data"]) == 2
+
+
+@pytest.mark.parametrize("name", ["metadata[k", "metadata[]", "metadata"])
+async def test_a_filter_must_be_whole(http, name):
+    assert refusal(await http.get("/v1/threads", params={name: "1"}))[2:] == (name, "unknown_parameter")
+
+
+async def test_modifying_changes_what_is_given_and_replaces_metadata(http):
+    before = await made(http, "/v1/assistants", model="m", name="n", metadata={"a": "1"}, temperature=0.5)
+
+    after = await made(http, f"/v1/assistants/{before['id']}", metadata={"b": "2"})
+    cleared = await made(http, f"/v1/assistants/{before['id']}", name=None)
+
+    assert after == {**before, "metadata": {"b": "2"}}
+    assert cleared == {**after, "name": None}
+
+
+async def test_what_is_deleted_is_gone(http):
+    assistant = await made(http, "/v1/assistants", model="m")
+    thread = await made(http, "/v1/threads", messages=[{"role": "user", "content": "Hi"}])
+    messages = f"/v1/threads/{thread['id']}/messages"
+    message = (await http.get(messages)).json()["data"][0]
+    paths = {
+        f"/v1/assistants/{assistant['id']}": "assistant.deleted",
+        f"{messages}/{message['id']}": "thread.message.deleted",
+        f"/v1/threads/{thread['id']}": "thread.deleted",
+    }
+
+    for path, kind in paths.items():
+        deleted = await http.delete(path)
+        again = await http.delete(path)
+
+        assert deleted.json() == {"id": path.rpartition("/")[2], "object": kind, "deleted": True}
+        assert again.status_code == 404
+
+
+async def test_a_thread_needs_no_body(http):
+    response = await http.post("/v1/threads")
+
+    assert response.json()["metadata"] == {}
+
+
+@pytest.mark.parametrize("raw", ['{"model":"m","model":"n"}', '{"model":"m","metadata":{"k":"1","k":"2"}}'])
+async def test_a_key_given_twice_is_refused(http, raw):
+    status, message, _, _ = refusal(await http.post("/v1/assistants", content=raw))
+
+    assert status == 400
+    assert message.startswith("We could not parse the JSON body of your request.")
+    assert (await http.get("/v1/assistants")).json()["data"] == []
