@@ -135,5 +135,5 @@ def test_one_call_has_one_output():
 
     body = SubmitToolOutputsRunRequest.model_validate({"tool_outputs": outputs})
 
-    with pytest.raises(InvalidRequest, match="tool_outputs\\[1\\].tool_call_id"):
+    with pytest.raises(InvalidRequest, match=r"tool_outputs\[1\]\.tool_call_id"):
         body.outputs()

@@ -1,10 +1,12 @@
 """The projection of the log to stream events: names, first and later deltas, framing."""
 
 import json
-from datetime import UTC, datetime
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from assistants_api.domain.assistant import Assistant, NewAssistant
 from assistants_api.domain.event import (
     LogEntry,
     MessageDelta,
@@ -16,6 +18,7 @@ from assistants_api.domain.event import (
     ToolCallStarted,
 )
 from assistants_api.domain.message import Message, MessageStatus
+from assistants_api.domain.run import NewRun, Run
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.thread import Thread
 from assistants_api.domain.usage import Usage
@@ -103,7 +106,7 @@ def test_a_call_is_named_once_and_then_only_grows():
 
 
 def test_a_frame_ends_with_its_id_and_the_last_frame_has_none():
-    thread = Thread("thread_1", NOW)
+    thread = Thread("thread_1", NOW, {}, {})
 
     lines = frame(LogEntry(7, ThreadCreated(thread))).split(b"\n")
 
@@ -129,14 +132,14 @@ def test_an_error_event_is_nested():
 
 
 def test_a_run_is_announced_before_it_is_queued():
-    from assistants_api.domain.assistant import Assistant
-    from assistants_api.domain.run import NewRun, Run
-
-    thread, assistant = Thread("thread_1", NOW), Assistant("asst_1", NOW, model="m")
-    run = Run.start("run_1", thread, assistant, NewRun("asst_1"), NOW)
+    new = NewAssistant("m")
+    assistant = Assistant("asst_1", NOW, **asdict(new))
+    thread = Thread("thread_1", NOW, {}, {})
+    run = Run.start("run_1", thread, assistant, NewRun("asst_1"), "m", timedelta(seconds=600), NOW)
 
     created, queued = event_of(RunMoved(run, created=True)), event_of(RunMoved(run))
 
     assert (created[0], queued[0]) == ("thread.run.created", "thread.run.queued")
     assert created[1] == queued[1]
     assert json.loads(queued[1])["status"] == "queued"
+    assert json.loads(queued[1])["expires_at"] == EPOCH + 600

@@ -5,6 +5,7 @@ Every dependency is a coroutine: a plain function would be run in a thread, whic
 
 import json
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -157,8 +158,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object; which of two values with one name was meant, nobody can say."""
     value = dict(pairs)
     if len(value) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        counts = Counter(name for name, _ in pairs)
+        twice = counts.most_common(1)[0][0]
         raise ValueError(f"the key {twice[:64]!a} is given twice in one object")
     return value
 
