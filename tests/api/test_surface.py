@@ -129,6 +129,11 @@ async def test_other_origins_are_let_in_only_by_setting(open_client):
     async with open_client(cors_origins=("https://chat.example",)) as http:
         allowed = await http.options("/v1/assistants", headers=asks)
         other = await http.options("/v1/assistants", headers={**asks, "Origin": "https://evil.example"})
+        refused = await http.get(
+            "/v1/assistants", headers={"Origin": "https://chat.example", "OpenAI-Beta": ""}
+        )
+        assert refused.status_code == 400
+        assert refused.headers["access-control-allow-origin"] == "https://chat.example"
         assert allowed.headers["access-control-allow-origin"] == "https://chat.example"
         assert "access-control-allow-origin" not in other.headers
     async with open_client() as http:

@@ -53,7 +53,8 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     app.include_router(health.router)
-    if parts.cors_origins:
+    app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
+    if parts.cors_origins:  # outermost, so that a browser may read refusals too
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(parts.cors_origins),
@@ -61,7 +62,6 @@ def create_app(parts: Parts) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
         )
-    app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
     return app
 
 

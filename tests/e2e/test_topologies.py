@@ -1,0 +1,128 @@
+"""The doors apart, and a model that cannot load: plain processes, as an operator would run them."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from tests.checks.stream_order import check_stream, parse_stream
+from tests.conformance.script import SCRIPT
+from tests.conformance.serving import serving, start
+from tests.conftest import POSTGRES, fresh_postgres
+
+BETA = {"OpenAI-Beta": "assistants=v2"}
+
+
+def ask(base_url: str, text: str = "Hello", **given) -> list:
+    with httpx.Client(base_url=base_url, headers=BETA, timeout=60) as http:
+        assistant = http.post("/assistants", json={"model": "m"}).json()
+        body = {"assistant_id": assistant["id"], "thread": {"messages": [{"role": "user", "content": text}]}}
+        response = http.post("/threads/runs", json={**body, "stream": True, **given})
+        assert response.status_code == 200, response.text
+        return check_stream(parse_stream(response.content))
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(120)
+async def test_two_servers_and_a_worker_share_one_postgresql(tmp_path):
+    if POSTGRES is None:
+        if os.environ.get("CI"):
+            pytest.fail("in CI PostgreSQL must be there: set ASSISTANTS_TEST_POSTGRES_URL")
+        pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
+    import json
+
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    async with fresh_postgres() as url:
+        environment = {
+            "ASSISTANTS_DATA_DIR": str(tmp_path),
+            "ASSISTANTS_DATABASE_URL": url,
+            "ASSISTANTS_ENGINE": "scripted",
+            "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+        }
+        servers = [start(environment, arguments=["--no-worker"]) for _ in range(2)]
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "assistants_api", "worker"], env={**os.environ, **environment}
+        )
+        try:
+            for served in servers:
+                served.ready()
+            events = ask(servers[0].base_url)
+            run = events[-1][1]
+            path = f"{servers[1].base_url}/threads/{run['thread_id']}/runs/{run['id']}/events"
+            seen_elsewhere = check_stream(parse_stream(httpx.get(path, headers=BETA, timeout=30).content))
+            slow = ask(servers[1].base_url, "chinese")
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            for served in servers:
+                served.stop()
+            ended = worker.wait(20)
+
+        assert run["status"] == slow[-1][1]["status"] == "completed"
+        assert seen_elsewhere == events
+        assert ended == 0
+
+
+@pytest.mark.model
+@pytest.mark.timeout(120)
+def test_a_model_that_cannot_load_says_why_and_the_server_stays_up(tmp_path):
+    (tmp_path / "empty").mkdir()
+    served = start(
+        {
+            "ASSISTANTS_DATA_DIR": str(tmp_path),
+            "ASSISTANTS_MODEL": str(tmp_path / "empty"),
+            "ASSISTANTS_LOG_LEVEL": "warning",
+        }
+    )
+    try:
+        with httpx.Client(base_url=served.root, timeout=5) as http:
+            while True:
+                assert served.process.poll() is None
+                try:
+                    ready = http.get("/health/ready")
+                except httpx.TransportError:
+                    continue
+                if ready.json()["engine"]["state"] == "failed":
+                    break
+        events = ask(served.base_url)
+        reason = ready.json()["engine"]["reason"]
+
+        assert ready.status_code == 503
+        assert events[-1][0] == "thread.run.failed"
+        assert events[-1][1]["last_error"]["code"] == "server_error"
+        assert reason
+        assert reason in events[-1][1]["last_error"]["message"]
+    finally:
+        served.stop()
+
+
+@pytest.mark.timeout(60)
+def test_sigterm_hands_a_run_back_and_the_next_start_ends_it(tmp_path):
+    with serving(tmp_path, SCRIPT) as served:
+        with httpx.Client(base_url=served.base_url, headers=BETA, timeout=30) as http:
+            assistant = http.post("/assistants", json={"model": "m"}).json()
+            body = {
+                "assistant_id": assistant["id"],
+                "thread": {"messages": [{"role": "user", "content": "slowly"}]},
+            }
+            run = http.post("/threads/runs", json=body).json()
+            path = f"/threads/{run['thread_id']}/runs/{run['id']}"
+            while not http.get(f"/threads/{run['thread_id']}/messages?run_id={run['id']}").json()["data"]:
+                pass
+        served.stop()
+        assert served.process.returncode is not None
+        again = served.again()
+        try:
+            again.ready()
+            events = check_stream(
+                parse_stream(httpx.get(f"{again.base_url}{path}/events", headers=BETA, timeout=40).content)
+            )
+        finally:
+            again.stop()
+
+    text = next(data for name, data in events if name == "thread.message.completed")["content"][0]["text"][
+        "value"
+    ]
+    assert text == "".join(f"word{n} " for n in range(200))
