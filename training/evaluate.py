@@ -1,9 +1,10 @@
-"""Step 4, evaluation: items that training never saw, greedy, one row per skill and language.
+"""Step 4, evaluation: items drawn with another seed, greedy, one row per skill and language.
 
     python -m training.evaluate [--folder out/model] [--items 60]
 
 Cities, names, numbers and schemas are drawn with another seed, made-up words among them; a call counts when
 name and arguments are exactly right, an answer when it is exactly the expected one.
+Greetings, glossary and help are drawn from the wordings that training uses, so those rows show recall.
 """
 
 import argparse
