@@ -220,6 +220,7 @@ async def main() -> None:
                 rows = [
                     ("empty GET", await rate(port, "GET", "/empty"), "GET"),
                     ("empty POST", await rate(port, "POST", "/empty", {"a": "b"}), "POST"),
+                    ("/health/live (no work)", await rate(served.port, "GET", "/health/live"), "GET"),
                     (
                         "getAssistant",
                         await rate(served.port, "GET", f"/v1/assistants/{assistant['id']}"),

@@ -45,11 +45,13 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.metrics = metrics = Metrics()
     errors.install(app)
     document.install(app)
-    protocol = _protocol()
-    app.include_router(protocol, prefix="/v1", responses=ERRORS)
+    # Each router is included by itself: every level of nesting is searched again for every request.
+    for part in _protocol():
+        app.include_router(part, prefix="/v1", responses=ERRORS)
     # Azure-style clients: the same operations with `api-version` and `api-key`, and no beta header.
     for root in ("/openai", "/openai/v1"):
-        app.include_router(protocol, prefix=root, include_in_schema=False)
+        for part in _protocol():
+            app.include_router(part, prefix=root, include_in_schema=False)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     app.include_router(health.router)
@@ -65,10 +67,7 @@ def create_app(parts: Parts) -> FastAPI:
     return app
 
 
-def _protocol() -> APIRouter:
-    protocol = APIRouter()
+def _protocol() -> tuple[APIRouter, ...]:
     # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
-    for part in (assistants, runs, threads, steps, messages, models):
-        protocol.include_router(part.router)
-    protocol.include_router(later.router())
-    return protocol
+    parts = (assistants, runs, threads, steps, messages, models)
+    return (*(part.router for part in parts), later.router())

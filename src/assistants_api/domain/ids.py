@@ -26,7 +26,7 @@ def check(name: str, value: str) -> str:
     prefix = PREFIX_OF[name]
     if not value.startswith(prefix + "_"):
         raise InvalidRequest(
-            f"Invalid '{name}': '{value}'. Expected an ID that begins with '{prefix}'.",
+            f"Invalid '{name}': '{value[:100]}'. Expected an ID that begins with '{prefix}'.",
             param=name,
             code="invalid_value",
         )
