@@ -45,6 +45,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.metrics = metrics = Metrics()
     errors.install(app)
     document.install(app)
+    app.include_router(health.router)
     # Each router is included by itself: every level of nesting is searched again for every request.
     for part in _protocol():
         app.include_router(part, prefix="/v1", responses=ERRORS)
@@ -54,7 +55,6 @@ def create_app(parts: Parts) -> FastAPI:
             app.include_router(part, prefix=root, include_in_schema=False)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
-    app.include_router(health.router)
     app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
     if parts.cors_origins:  # outermost, so that a browser may read refusals too
         app.add_middleware(
