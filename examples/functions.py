@@ -22,6 +22,7 @@ def tool(name: str, description: str) -> dict:
 client = OpenAI(base_url=os.environ.get("BASE_URL", "http://127.0.0.1:8000/v1"), api_key="any")
 assistant = client.beta.assistants.create(
     model="gpt-4o",
+    temperature=0,
     instructions="You are a weather bot. Use the provided functions to answer questions.",
     tools=[
         tool("get_current_temperature", "Get the current temperature for a specific location"),

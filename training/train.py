@@ -107,7 +107,7 @@ def save(model: torch.nn.Module, tokenizer: object, folder: Path) -> None:
     """An ordinary model folder, weights in bfloat16."""
     end, pad = model.config.eos_token_id, model.config.pad_token_id
     model.generation_config = GenerationConfig(
-        eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.3, max_new_tokens=512
+        eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.6, max_new_tokens=512
     )
     model.to("cpu", torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,8 +1,9 @@
 """Runs: compare-and-swap on their status, so that of two enders exactly one wins."""
 
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from assistants_api.domain.errors import Conflict
@@ -50,9 +51,7 @@ class Runs(Repository[Run]):
 
     async def active_on(self, thread_id: str) -> Run | None:
         """The run that holds the thread."""
-        c = self.table.c
-        statement = self._select().where(c.thread_id == thread_id, c.status.in_(sorted(ACTIVE)))
-        row = (await self.session.execute(statement)).first()
+        row = (await self.session.execute(_ACTIVE_ON, {"wanted": thread_id})).first()
         return None if row is None else self.thing(row)
 
     async def overdue(self) -> list[str]:
@@ -67,3 +66,9 @@ class Runs(Repository[Run]):
         statement = select(c.status, func.count()).where(c.status.in_(sorted(ACTIVE))).group_by(c.status)
         rows: list[Any] = list(await self.session.execute(statement))
         return {row[0]: row[1] for row in rows}
+
+
+# Built once: every message and every run asks for it.
+_ACTIVE_ON = select(*(tables.runs.c[field.name] for field in fields(Run))).where(
+    tables.runs.c.thread_id == bindparam("wanted"), tables.runs.c.status.in_(sorted(ACTIVE))
+)
