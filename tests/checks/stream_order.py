@@ -9,6 +9,22 @@ RUN_ENDS = {"requires_action", "completed", "incomplete", "failed", "cancelled",
 RUN_MOVES = RUN_ENDS | {"created", "queued", "in_progress", "cancelling"}
 STEP_ENDS = {"completed", "failed", "cancelled", "expired"}
 MESSAGE_ENDS = {"completed", "incomplete"}
+AFTER: dict[str | None, set[str]] = {
+    None: {"created"},
+    "created": {"queued"},
+    "queued": {"in_progress", "cancelling", "cancelled", "failed", "expired"},
+    "in_progress": {
+        "requires_action",
+        "completed",
+        "incomplete",
+        "failed",
+        "cancelling",
+        "cancelled",
+        "expired",
+    },
+    "requires_action": {"queued", "cancelling", "cancelled", "failed", "expired"},
+    "cancelling": {"cancelled", "completed", "incomplete", "failed", "expired"},
+}
 
 
 class BadStream(AssertionError):
@@ -22,11 +38,14 @@ class StreamChecker:
         """`continues`: the stream begins in the middle of a run, as after outputs were submitted."""
         self._continues = continues
         self._has_run = False
+        self._run_id: str | None = None
+        self._move: str | None = "requires_action" if continues else None
         self._ended: str | None = None
         self._step: dict[str, Any] | None = None
         self._step_began = False
         self._step_had_delta = False
         self._message: dict[str, Any] | None = None
+        self._message_began = False
         self._message_parts: set[int] = set()
         self._text = ""
         self._calls: dict[int, dict[str, Any]] = {}
@@ -38,6 +57,7 @@ class StreamChecker:
         """The next event."""
         self._count += 1
         if name == "error":
+            self._must(self._ended is None, f"error after the run's last event {self._ended}")
             self._error(data)
             return
         if self._ended is not None and not (self._continues and self._ended == "requires_action"):
@@ -72,7 +92,9 @@ class StreamChecker:
         else:
             self._must(run["status"] == move, f"run event {move} shows status {run['status']}")
             self._must(self._has_run or self._continues, f"run.{move} before run.created")
-        self._has_run = True
+        self._must(move in AFTER.get(self._move, set()), f"run.{move} after run.{self._move}")
+        self._same_run(run["id"])
+        self._has_run, self._move = True, move
         self._ended = None
         if move in RUN_ENDS:
             self._ended = move
@@ -92,6 +114,10 @@ class StreamChecker:
     def _see_step(self, move: str, data: dict[str, Any]) -> None:
         if move == "created":
             self._must(self._step is None, "a second step began before the first ended")
+            self._must(
+                self._move in ("in_progress", "cancelling"), "a step began while the run was not in progress"
+            )
+            self._same_run(data["run_id"])
             self._fresh(data["id"])
             self._must(data["status"] == "in_progress", "a created step is in progress")
             if data["type"] == "tool_calls":
@@ -119,6 +145,7 @@ class StreamChecker:
                 self._must(self._continues and not self._has_run, "an unknown step ended")
                 return
             self._must(data["id"] == self._step["id"], "another step ended than is open")
+            self._must(self._step_began, "a step ended before step.in_progress")
             self._must(self._message is None, "a step ended while its message is open")
             self._step = None
 
@@ -150,14 +177,20 @@ class StreamChecker:
             self._fresh(data["id"])
             self._must(data["content"] == [], "a created message is empty")
             self._must(data["status"] == "in_progress", "a created message is in progress")
-            self._message, self._text, self._message_parts, self._annotations = data, "", set(), {}
+            self._same_run(data["run_id"])
+            self._message, self._message_began = data, False
+            self._text, self._message_parts, self._annotations = "", set(), {}
             return
         self._must(self._message is not None, f"message.{move} before message.created")
         assert self._message is not None
         self._must(data["id"] == self._message["id"], "another message than the open one")
         if move == "in_progress":
+            self._must(not self._message_began, "message.in_progress came twice")
             self._must(data == self._message, "message.created and message.in_progress differ")
-        elif move == "delta":
+            self._message_began = True
+            return
+        self._must(self._message_began, f"message.{move} before message.in_progress")
+        if move == "delta":
             for part in data["delta"]["content"]:
                 self._see_part(part)
         else:
@@ -190,6 +223,10 @@ class StreamChecker:
 
     def _ordered(self) -> list[dict[str, Any]]:
         return [self._calls[index] for index in sorted(self._calls)]
+
+    def _same_run(self, id: str) -> None:
+        self._run_id = self._run_id or id
+        self._must(id == self._run_id, f"an event of run {id} in the stream of {self._run_id}")
 
     def _fresh(self, id: str) -> None:
         self._must(id not in self._seen, f"id {id} is used twice")

@@ -60,3 +60,41 @@ def test_bad_streams_are_refused(name):
 
 def test_a_nested_error_may_end_a_stream():
     check_stream(pairs(protocol_file("stream_cases.json")["error_event"]))
+
+
+def _without(events, name):
+    return [event for event in events if event[0] != name]
+
+
+def _moved(events, name, before):
+    """The first event of this name, moved to stand right before the last of another."""
+    events = list(events)
+    event = events.pop(next(place for place, (each, _) in enumerate(events) if each == name))
+    last = max(place for place, (each, _) in enumerate(events) if each == before)
+    events.insert(last, event)
+    return events
+
+
+ERROR = ("error", {"error": {"message": "x", "type": "server_error", "param": None, "code": None}})
+MUTATIONS = {
+    "no run.queued": lambda e: _without(e, "thread.run.queued"),
+    "no run.in_progress": lambda e: _without(e, "thread.run.in_progress"),
+    "no step.in_progress": lambda e: _without(e, "thread.run.step.in_progress"),
+    "no message.in_progress": lambda e: _without(e, "thread.message.in_progress"),
+    "run.queued after run.in_progress": lambda e: [e[0], e[2], e[1], *e[3:]],
+    "run.in_progress twice": lambda e: [*e[:3], *e[2:]],
+    "message.in_progress after a delta": lambda e: _moved(
+        e, "thread.message.in_progress", "thread.message.delta"
+    ),
+    "a step before run.in_progress": lambda e: _moved(e, "thread.run.in_progress", "thread.message.created"),
+    "an error after the end": lambda e: [*e, ERROR],
+    "another run's id at the end": lambda e: [*e[:-1], (e[-1][0], {**e[-1][1], "id": "run_other"})],
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_good_stream_that_is_mutated_is_refused(name):
+    good = pairs(protocol_file("stream_cases.json")["valid"]["message_run"])
+
+    with pytest.raises(BadStream):
+        check_stream(MUTATIONS[name](good))
