@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from assistants_api import __version__
 from assistants_api.api.parts import Parts
+from assistants_api.domain.job import JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
 from assistants_api.ports import Engine
@@ -19,8 +20,8 @@ from assistants_api.store.log import Log
 from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import LogWriter
-from assistants_api.worker.carrying import Carrier
-from assistants_api.worker.worker import Sweeper, Worker
+from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.worker import Desk, Sweeper, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +67,8 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         tasks = [asyncio.create_task(Sweeper(db).run(), name="sweeper")]
         if with_worker:
             writer = LogWriter(db)
-            carrier = Carrier(db, writer, engine, catalogue)
-            worker = Worker(db, writer, carrier, max_concurrent=settings.max_concurrent_runs)
+            runs = Desk(RunCarrier(db, writer, engine, catalogue), settings.max_concurrent_runs)
+            worker = Worker(db, writer, {JobKind.RUN: runs})
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
         stack.push_async_callback(_end, tasks)

@@ -104,7 +104,7 @@ class RunLife(RuleBasedStateMachine):
     def claim(self) -> None:
         async def take() -> None:
             async with self.db.begin() as tx:
-                jobs = await tx.jobs.claim(f"w{len(self.legs)}", 1, 60)
+                jobs = await tx.jobs.claim(f"w{len(self.legs)}", "run", 1, 60)
             for job in jobs:
                 async with self.db.read() as tx:
                     run, seq = await tx.runs.get(job.subject_id), await tx.events.last_seq(job.subject_id)

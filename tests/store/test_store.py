@@ -179,7 +179,7 @@ async def test_a_job_is_claimed_once_and_again_when_its_lease_ends(db):
 
     async def claim(owner: str, seconds: float = 30) -> list[Job]:
         async with db.begin() as tx:
-            return await tx.jobs.claim(owner, 2, seconds)
+            return await tx.jobs.claim(owner, "run", 2, seconds)
 
     first = [job for claimed in await asyncio.gather(*[claim(f"w{n}") for n in range(3)]) for job in claimed]
     assert sorted(job.id for job in first) == sorted(job.id for job in jobs)
@@ -201,21 +201,21 @@ async def test_a_job_is_tried_so_often_and_no_more(db):
         await tx.jobs.add(a_job("run_x"))
     for attempt in range(1, MAX_ATTEMPTS + 1):
         async with db.begin() as tx:
-            [job] = await tx.jobs.claim("w", 1, -1)
+            [job] = await tx.jobs.claim("w", "run", 1, -1)
             assert job.attempt == attempt
 
     async with db.begin() as tx:
-        assert await tx.jobs.claim("w", 1) == []
+        assert await tx.jobs.claim("w", "run", 1) == []
         assert [job.subject_id for job in await tx.jobs.abandoned()] == ["run_x"]
 
 
 async def test_a_handed_back_job_counts_no_attempt(db):
     async with db.begin() as tx:
         await tx.jobs.add(a_job("run_x"))
-        [job] = await tx.jobs.claim("w", 1)
+        [job] = await tx.jobs.claim("w", "run", 1)
     async with db.begin() as tx:
         await tx.jobs.release("w")
-        [again] = await tx.jobs.claim("v", 1)
+        [again] = await tx.jobs.claim("v", "run", 1)
 
     assert (again.id, again.attempt) == (job.id, 1)
     async with db.begin() as tx:
@@ -234,7 +234,7 @@ async def test_the_writer_keeps_order_and_numbers_densely(db):
     writer = LogWriter(db)
     async with db.begin() as tx:
         await tx.jobs.add(a_job("run_x"))
-        [job] = await tx.jobs.claim("w", 1)
+        [job] = await tx.jobs.claim("w", "run", 1)
     channel = Channel("run_x", job.lease)
     task = asyncio.create_task(writer.run())
 
@@ -269,8 +269,8 @@ async def test_a_writer_without_its_lease_writes_nothing(db):
     writer = LogWriter(db)
     async with db.begin() as tx:
         await tx.jobs.add(a_job("run_x"))
-        [old] = await tx.jobs.claim("w", 1, -1)
-        [new] = await tx.jobs.claim("v", 1)
+        [old] = await tx.jobs.claim("w", "run", 1, -1)
+        [new] = await tx.jobs.claim("v", "run", 1)
     task = asyncio.create_task(writer.run())
 
     async def effect(tx):

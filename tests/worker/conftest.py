@@ -11,6 +11,7 @@ import pytest
 
 from assistants_api.domain.assistant import Assistant, NewAssistant
 from assistants_api.domain.event import LogEntry
+from assistants_api.domain.job import JobKind
 from assistants_api.domain.message import Message, NewMessage, text_part
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
@@ -25,8 +26,8 @@ from assistants_api.services.steps import list_run_steps
 from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 from assistants_api.store.writer import LogWriter
-from assistants_api.worker.carrying import Carrier
-from assistants_api.worker.worker import Worker
+from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.worker import Desk, Worker
 
 CATALOGUE = Catalogue("scripted", {"*": "scripted"}, datetime(2026, 1, 1, tzinfo=UTC))
 
@@ -84,9 +85,8 @@ async def house_over(
 ) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
-    worker = Worker(
-        db, writer, Carrier(db, writer, engine, CATALOGUE), max_concurrent=8, lease_seconds=lease_seconds
-    )
+    desks = {JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE), 8)}
+    worker = Worker(db, writer, desks, lease_seconds=lease_seconds)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(worker.run())]
     try:
         yield House(db, engine, worker, Log(db))

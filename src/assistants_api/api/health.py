@@ -10,6 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from assistants_api.api.given import Given
 from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.job import JobKind
 
 router = APIRouter(tags=["Operations"], include_in_schema=False)
 
@@ -29,7 +30,7 @@ async def ready(given: Given) -> JSONResponse:
     try:
         async with given.db.read() as tx:
             counts = {str(status): number for status, number in (await tx.runs.count_active()).items()}
-            counts["waiting"] = await tx.jobs.depth()
+            counts["waiting"] = await tx.jobs.depth(JobKind.RUN)
         database["state"] = "ready"
     except Unavailable as error:
         database |= {"state": "failed", "reason": error.message}

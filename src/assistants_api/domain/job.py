@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 MAX_ATTEMPTS = 3
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.5
+
+
+class JobKind(StrEnum):
+    """What a job is about; its `subject_id` is an id of that noun."""
+
+    RUN = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One piece of durable work; `subject_id` is the run it carries."""
+    """One piece of durable work; `subject_id` is the thing it is about."""
 
     id: str
     kind: str

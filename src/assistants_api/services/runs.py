@@ -8,7 +8,7 @@ from typing import Any
 from assistants_api.domain import ids
 from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound, TooManyRequests
 from assistants_api.domain.event import Event, RunMoved, StepMoved, ThreadCreated
-from assistants_api.domain.job import Job
+from assistants_api.domain.job import Job, JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.prompt import EngineFacts
@@ -121,7 +121,7 @@ async def submit_tool_outputs(
         await tx.steps.save(step)
         queued = run.to(RunStatus.QUEUED, now)
         await tx.runs.move(run, queued)
-        await tx.jobs.add(Job(ids.new("job"), "run", run_id, now))
+        await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run_id, now))
         entries = await tx.events.append(run_id, [StepMoved(step), RunMoved(queued)])
     return queued, entries[0].seq - 1
 
@@ -159,13 +159,13 @@ async def _start(
             "Run creation requires a Thread with a user message or an assistant with instructions.",
             code="invalid_thread",
         )
-    if await tx.jobs.depth() >= limits.max_waiting:
+    if await tx.jobs.depth(JobKind.RUN) >= limits.max_waiting:
         raise TooManyRequests(f"{limits.max_waiting} runs are waiting already. Please try again later.")
     try:
         await tx.runs.add(run)
     except Conflict as conflict:
         raise InvalidRequest(f"Thread {thread.id} already has an active run.") from conflict
-    await tx.jobs.add(Job(ids.new("job"), "run", run.id, now))
+    await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, now))
     await tx.events.append(run.id, [*events, RunMoved(run, created=True), RunMoved(run)])
     return run
 

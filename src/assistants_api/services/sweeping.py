@@ -1,10 +1,10 @@
-"""What must happen to runs even if no worker lives: expiry, and the end of what was abandoned."""
+"""What must happen even if no worker lives: runs expire, and abandoned work is ended."""
 
 import logging
 from collections.abc import Awaitable, Callable
 
 from assistants_api.domain.errors import Conflict, NotFound
-from assistants_api.domain.job import MAX_ATTEMPTS
+from assistants_api.domain.job import MAX_ATTEMPTS, JobKind
 from assistants_api.domain.run import RunStatus
 from assistants_api.services.endings import cancel_now, end_run
 from assistants_api.store.database import Database
@@ -13,15 +13,15 @@ logger = logging.getLogger(__name__)
 
 
 async def sweep(db: Database) -> int:
-    """One pass; returns how many runs it ended. Any number of processes may sweep at once."""
+    """One pass; returns how many things it ended. Any number of processes may sweep at once."""
     async with db.read() as tx:
         overdue = await tx.runs.overdue()
-        abandoned = [job.subject_id for job in await tx.jobs.abandoned()]
+        abandoned = await tx.jobs.abandoned()
     ended = 0
     for run_id in overdue:
         ended += await _try(db, run_id, expire_run)
-    for run_id in abandoned:
-        ended += await _try(db, run_id, end_abandoned)
+    for job in abandoned:
+        ended += await _try(db, job.subject_id, _ENDS[JobKind(job.kind)])
     return ended
 
 
@@ -65,9 +65,12 @@ async def forget_old(db: Database) -> None:
         await tx.jobs.remove_done(24 * 3600.0)
 
 
-async def _try(db: Database, run_id: str, end: Callable[[Database, str], Awaitable[bool]]) -> bool:
+async def _try(db: Database, subject_id: str, end: Callable[[Database, str], Awaitable[bool]]) -> bool:
     try:
-        return await end(db, run_id)
+        return await end(db, subject_id)
     except (Conflict, NotFound):
-        logger.debug("run %s ended while it was being swept", run_id)
+        logger.debug("%s ended while it was being swept", subject_id)
         return False
+
+
+_ENDS: dict[JobKind, Callable[[Database, str], Awaitable[bool]]] = {JobKind.RUN: end_abandoned}

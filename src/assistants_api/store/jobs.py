@@ -25,12 +25,18 @@ class Jobs(Repository[Job]):
         await self.session.execute(insert(self.table), self.values(thing))
         self.session.after_commit(lambda: self.session.wake.send(JOBS))
 
-    async def claim(self, owner: str, limit: int, lease_seconds: float = LEASE_SECONDS) -> list[Job]:
-        """Up to `limit` jobs that are free or whose lease ran out, now held by `owner`, oldest first."""
+    async def claim(
+        self, owner: str, kind: str, limit: int, lease_seconds: float = LEASE_SECONDS
+    ) -> list[Job]:
+        """Up to `limit` jobs of one kind that are free or whose lease ran out, now held by `owner`.
+
+        The oldest come first.
+        """
         c = self.table.c
         free = (
             select(c.id)
             .where(
+                c.kind == kind,
                 c.is_done.is_(False),
                 c.attempt < MAX_ATTEMPTS,
                 or_(c.lease_until.is_(None), c.lease_until < db_now()),
@@ -127,13 +133,20 @@ class Jobs(Repository[Job]):
         )
         return [self.thing(row) for row in await self.session.execute(statement)]
 
-    async def depth(self) -> int:
-        """How many jobs wait for a worker."""
+    async def depth(self, kind: str) -> int:
+        """How many jobs of one kind wait for a worker."""
+        return (await self.depths()).get(kind, 0)
+
+    async def depths(self) -> dict[str, int]:
+        """How many jobs wait for a worker, by kind; a kind that has none is left out."""
         c = self.table.c
-        statement = select(func.count()).where(
-            c.is_done.is_(False), or_(c.lease_until.is_(None), c.lease_until < db_now())
+        statement = (
+            select(c.kind, func.count())
+            .where(c.is_done.is_(False), or_(c.lease_until.is_(None), c.lease_until < db_now()))
+            .group_by(c.kind)
         )
-        return int((await self.session.execute(statement)).scalar_one())
+        rows: Any = await self.session.execute(statement)
+        return {kind: int(count) for kind, count in rows}
 
     async def remove_done(self, older_than_seconds: float) -> None:
         """Forget jobs that ended long ago."""

@@ -45,7 +45,7 @@ class _State:
     turns: list[dict[str, Any]]
 
 
-class Carrier:
+class RunCarrier:
     """Carries runs; one per process, shared by all of them."""
 
     def __init__(self, db: Database, writer: LogWriter, engine: Engine, catalogue: Catalogue) -> None:
@@ -103,7 +103,7 @@ class Carrier:
 class _Leg:
     """One leg of one run."""
 
-    def __init__(self, carrier: Carrier, recording: Recording, state: _State) -> None:
+    def __init__(self, carrier: RunCarrier, recording: Recording, state: _State) -> None:
         self._engine = carrier._engine
         self._model = carrier._catalogue.resolve(state.run.model)
         self._recording = recording

@@ -6,14 +6,17 @@ import logging
 import os
 import secrets
 import socket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
 from assistants_api.domain.errors import Unavailable
-from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job
+from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind
 from assistants_api.services.sweeping import forget_old, sweep
 from assistants_api.store.database import Database
 from assistants_api.store.wake import JOBS, cancel_topic
 from assistants_api.store.writer import LogWriter
-from assistants_api.worker.carrying import Carrier
 from assistants_api.worker.interrupts import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -22,31 +25,48 @@ _POLL_SECONDS = 1.0
 _FORGET_SECONDS = 600.0
 
 
+class Carrier(Protocol):
+    """Does the jobs of one kind."""
+
+    async def carry(self, job: Job, stop: StopSignal) -> None:
+        """Do what the job asks; returns when it is done, or when it is no longer ours.
+
+        Does not raise: a job whose carrier raises is tried again once its lease has run out.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where the jobs of one kind are done: by whom, and how many at once."""
+
+    carrier: Carrier
+    places: int
+
+
 class Worker:
-    """Carries up to `max_concurrent` runs; `run` is its task, `drain` its orderly end."""
+    """Carries jobs at its desks, one desk for each kind; `run` is its task, `drain` its orderly end."""
 
     def __init__(
         self,
         db: Database,
         writer: LogWriter,
-        carrier: Carrier,
+        desks: Mapping[JobKind, Desk],
         *,
-        max_concurrent: int,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._db = db
         self._writer = writer
-        self._carrier = carrier
-        self._max_concurrent = max_concurrent
+        self._desks = desks
         self._lease_seconds = lease_seconds
         self._work: dict[str, tuple[asyncio.Task[None], StopSignal]] = {}
+        self._taken: Counter[str] = Counter()
         self._news = asyncio.Event()
         self._is_draining = False
 
     @property
     def carried(self) -> int:
-        """How many runs are being carried."""
+        """How many jobs are being carried."""
         return len(self._work)
 
     async def run(self) -> None:
@@ -69,16 +89,21 @@ class Worker:
 
     async def claim(self) -> None:
         """Take as many free jobs as there are free places."""
-        free = self._max_concurrent - len(self._work)
-        if free <= 0:
-            return
+        free = {kind: desk.places - self._taken[kind] for kind, desk in self._desks.items()}
         async with self._db.read() as tx:
-            if await tx.jobs.depth() == 0:
-                return
+            waiting = await tx.jobs.depths()
+        wanted = {kind: places for kind, places in free.items() if places > 0 and waiting.get(kind)}
+        if not wanted:
+            return
         async with self._db.begin() as tx:
-            jobs = await tx.jobs.claim(self.owner, free, self._lease_seconds)
+            jobs = [
+                job
+                for kind, places in wanted.items()
+                for job in await tx.jobs.claim(self.owner, kind, places, self._lease_seconds)
+            ]
         for job in jobs:
             stop = StopSignal()
+            self._taken[job.kind] += 1
             self._work[job.id] = (asyncio.create_task(self._carry(job, stop)), stop)
 
     async def idle(self) -> None:
@@ -101,12 +126,13 @@ class Worker:
     async def _carry(self, job: Job, stop: StopSignal) -> None:
         off = self._db.wake.on(cancel_topic(job.subject_id), stop.set)
         try:
-            await self._carrier.carry(job, stop)
+            await self._desks[JobKind(job.kind)].carrier.carry(job, stop)
         except Exception:
             logger.exception("job %s was dropped; its lease will run out and it is tried again", job.id)
         finally:
             off()
             del self._work[job.id]
+            self._taken[job.kind] -= 1
             self._news.set()
 
     async def _renew(self) -> None:
