@@ -54,6 +54,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         blobs = build_blobs(settings)
         embedder = build_embedder(settings)
         stack.push_async_callback(embedder.close)
+        searcher = Searcher(db, embedder, cache_bytes=settings.search_cache_mb << 20)
         engine = build_engine(settings)
         stack.push_async_callback(engine.close)
         if with_worker:
@@ -67,7 +68,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             engine=engine,
             blobs=blobs,
             embedder=embedder,
-            searcher=Searcher(db, embedder, cache_bytes=settings.search_cache_mb << 20),
+            searcher=searcher,
             limits=limits,
             api_keys=settings.api_keys,
             cors_origins=settings.cors_origins,
@@ -78,7 +79,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         tasks = [asyncio.create_task(Sweeper(db, blobs).run(), name="sweeper")]
         if with_worker:
             writer = LogWriter(db)
-            runs = Desk(RunCarrier(db, writer, engine, catalogue), settings.max_concurrent_runs)
+            runs = Desk(RunCarrier(db, writer, engine, catalogue, searcher), settings.max_concurrent_runs)
             reader = LimitedReader(settings.parse_seconds, settings.parse_memory_mb << 20)
             files = Desk(FileCarrier(db, blobs, embedder, reader), settings.max_concurrent_files)
             worker = Worker(db, writer, {JobKind.RUN: runs, JobKind.INGESTION: files})

@@ -125,7 +125,7 @@ async def house_over(
     writer = LogWriter(db)
     knowledge = knowledge or knowledge_over(db)
     desks = {
-        JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE), 8),
+        JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher), 8),
         JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.reader), 2),
     }
     worker = Worker(db, writer, desks, lease_seconds=lease_seconds)

@@ -59,10 +59,10 @@ async def get_thread(thread_id: ThreadId, given: Given) -> Response:
     response_model=ThreadObject,
     openapi_extra=both(_ID, takes(ModifyThreadRequest)),
 )
-async def modify_thread(thread_id: ThreadId, request: Request, given: Given) -> Response:
+async def modify_thread(thread_id: ThreadId, request: Request, given: Given, now: Now) -> Response:
     """Change the given fields of a thread."""
     body = await read_body(request, ModifyThreadRequest, may_be_absent=True)
-    return reply(ThreadObject.of(await threads.modify_thread(given.db, thread_id, body.changes())))
+    return reply(ThreadObject.of(await threads.modify_thread(given.db, thread_id, body.changes(), now)))
 
 
 @router.delete(

@@ -242,3 +242,8 @@ class Found:
 
     hits: tuple[Hit, ...] = ()
     candidates: tuple[Candidate, ...] = ()
+
+
+def store_ids(resources: JsonObject) -> list[str]:
+    """The vector stores that `tool_resources` name for file search."""
+    return list((resources.get("file_search") or {}).get("vector_store_ids") or [])

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from assistants_api.domain.event import Event, LogEntry
+from assistants_api.domain.message import Shown
 from assistants_api.store import tables
 from assistants_api.store.codec import decode, encode
 from assistants_api.store.columns import db_now
@@ -71,12 +72,14 @@ class Events:
         rows: Any = await self.session.execute(statement, {"wanted": channel, "edge": seq})
         return [LogEntry(row[0], decode(row[1], row[2])) for row in rows]
 
-    async def text_of(self, channel: str, message_id: str) -> str:
-        """The text that was shown of a message so far."""
+    async def shown_of(self, channel: str, message_id: str) -> Shown:
+        """What was shown of a message so far."""
         c = self.table.c
         statement = select(c.data).where(c.channel == channel, c.kind == "MessageDelta").order_by(c.seq)
-        deltas = (json.loads(row[0]) for row in await self.session.execute(statement))
-        return "".join(delta["text"] for delta in deltas if delta["message_id"] == message_id)
+        deltas = [json.loads(row[0]) for row in await self.session.execute(statement)]
+        of_message = [delta for delta in deltas if delta["message_id"] == message_id]
+        text = "".join(delta["text"] for delta in of_message)
+        return Shown(text, tuple(each for delta in of_message for each in delta.get("annotations", ())))
 
     async def remove_of_thread(self, thread_id: str) -> None:
         """Forget the logs of every run of a thread."""

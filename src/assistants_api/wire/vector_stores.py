@@ -7,53 +7,15 @@ from pydantic import BaseModel, Field
 
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.vector_store import Chunking, Hit, NewStoreFile, NewVectorStore
+from assistants_api.domain.vector_store import Hit, NewStoreFile, NewVectorStore
 from assistants_api.wire.base import Key, MetadataField, Page, Reply, Request, Timestamp, plain
+from assistants_api.wire.chunking import ChunkingField, StaticChunking, chunking_of
 from assistants_api.wire.shapes import MetadataShown
 
 _MAX_FILTER_DEPTH = 8
 
 AttributeValue = Annotated[str, Field(max_length=512)] | bool | int | float
 AttributesField = Annotated[dict[Key, AttributeValue] | None, Field(max_length=16)]
-
-
-class AutoChunking(Request):
-    """The default: 800 tokens, 400 of them shared with the next chunk."""
-
-    type: Literal["auto"]
-
-
-class StaticChunkingSizes(Request):
-    """Sizes in tokens."""
-
-    max_chunk_size_tokens: int = Field(ge=100, le=4096)
-    chunk_overlap_tokens: int = Field(ge=0)
-
-
-class StaticChunking(Request):
-    """Sizes of one's own."""
-
-    type: Literal["static"]
-    static: StaticChunkingSizes
-
-
-ChunkingField = Annotated[AutoChunking | StaticChunking, Field(discriminator="type")]
-
-
-def chunking_of(strategy: AutoChunking | StaticChunking | None, path: str = "chunking_strategy") -> Chunking:
-    """The chunking that was asked for; the overlap may be half of a chunk."""
-    if not isinstance(strategy, StaticChunking):
-        return Chunking()
-    sizes = strategy.static
-    if sizes.chunk_overlap_tokens * 2 > sizes.max_chunk_size_tokens:
-        most = sizes.max_chunk_size_tokens // 2
-        raise InvalidRequest(
-            f"Invalid '{path}.static.chunk_overlap_tokens': integer above maximum value. Expected a value"
-            f" <= {most} (half of max_chunk_size_tokens), but got {sizes.chunk_overlap_tokens} instead.",
-            param=f"{path}.static.chunk_overlap_tokens",
-            code="integer_above_max_value",
-        )
-    return Chunking(sizes.max_chunk_size_tokens, sizes.chunk_overlap_tokens)
 
 
 class VectorStoreExpirationAfter(Request):
@@ -348,10 +310,10 @@ class DeleteVectorStoreFileResponse(Reply):
 class VectorStoreFileBatchObject(Reply):
     """A batch of files."""
 
-    KIND: ClassVar[str] = "vector_store.file_batch"
+    KIND: ClassVar[str] = "vector_store.files_batch"
 
     id: str
-    object: Literal["vector_store.file_batch"]
+    object: Literal["vector_store.files_batch"]
     created_at: Timestamp
     vector_store_id: str
     status: Literal["in_progress", "completed", "cancelled", "failed"]

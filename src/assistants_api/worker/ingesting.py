@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from assistants_api.knowledge.reading import ParseFailed, Reader
 from assistants_api.ports import Blobs, Embedder
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
+from assistants_api.store.wake import indexed_topic
 from assistants_api.worker.interrupts import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -153,6 +155,7 @@ class FileCarrier:
                     await tx.documents.put_chunks(place.id, cut[place.chunking])
                     await tx.store_files.end([place.id], StoreFileStatus.COMPLETED, usage_bytes=used)
                     await tx.vector_stores.changed([place.vector_store_id])
+                    tx.after_commit(partial(tx.wake.send, indexed_topic(place.vector_store_id)))
 
     async def _fail(self, job: Job, last_error: JsonObject) -> None:
         async with self._db.begin() as tx:
@@ -160,6 +163,8 @@ class FileCarrier:
             waiting: Sequence[StoreFile] = await tx.store_files.waiting(job.subject_id)
             ids = [place.id for place in waiting]
             await tx.store_files.end(ids, StoreFileStatus.FAILED, last_error=last_error)
+            for place in waiting:
+                tx.after_commit(partial(tx.wake.send, indexed_topic(place.vector_store_id)))
             if not ids:  # what failed was to renew an index: the old one stays
                 await tx.jobs.finish(job.lease)
                 raise LostLease

@@ -1,0 +1,1 @@
+"""Our own tools, as the loop calls them."""
