@@ -53,19 +53,19 @@ async def answer(
     while True:
         calls: list[ToolCall] = []
         said = prompt.answer_start
-        held = ""
+        held = Text("", 0)
         stop: Stop | None = None
         async with aclosing(engine.turn(prompt)) as parts:
             async for part in parts:
                 match part:
                     case Started():
                         yield part
-                    case Text(text, tokens):
-                        held += text
-                        if said or held.strip():
-                            yield Text(held, tokens)
-                            said += held
-                            held = ""
+                    case Text(text, tokens, logprobs):
+                        held = Text(held.text + text, held.tokens + tokens, held.logprobs + logprobs)
+                        if said or held.text.strip():
+                            yield held
+                            said += held.text
+                            held = Text("", 0)
                     case ToolCall():
                         calls.append(part)
                         yield part

@@ -150,7 +150,7 @@ class RemoteEngine:
                             is_started = True
                             yield Started(upstream.estimate(prompt))
                         if text:
-                            yield Text(text, upstream.estimate_text(text))
+                            yield Text(text, upstream.estimate_text(text), answer.logprobs())
         except httpx.HTTPError as error:
             failure = EngineFailed(f"The connection to the upstream server failed: {_words(error)}")
             if is_started:
