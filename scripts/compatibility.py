@@ -15,10 +15,10 @@ PAGE = ROOT / "docs" / "compatibility.md"
 
 def routes() -> dict[str, str]:
     """Operation ids of our routes, with method and path."""
-    from assistants_api.api import assist, assistants, messages, models, runs, steps, threads
+    from assistants_api.api import assist, assistants, completions, messages, models, runs, steps, threads
 
     found: dict[str, str] = {}
-    for part in (assistants, threads, messages, runs, steps, models, assist):
+    for part in (assistants, threads, messages, runs, steps, completions, models, assist):
         for route in part.router.routes:
             if isinstance(route, StrictRoute) and route.operation_id:
                 found[route.operation_id] = f"{sorted(route.methods)[0]} {route.path}"

@@ -21,6 +21,7 @@ from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.worker import Desk, Sweeper, Worker
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,9 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         if with_worker:
             writer = LogWriter(db)
             runs = Desk(RunCarrier(db, writer, engine, catalogue), settings.max_concurrent_runs)
-            worker = Worker(db, writer, {JobKind.RUN: runs})
+            answers = CompletionCarrier(db, writer, engine, catalogue)
+            completions = Desk(answers, settings.max_concurrent_runs)
+            worker = Worker(db, writer, {JobKind.RUN: runs, JobKind.COMPLETION: completions})
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
         stack.push_async_callback(_end, tasks)

@@ -27,6 +27,7 @@ from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.worker import Desk, Worker
 
 CATALOGUE = Catalogue("scripted", {"*": "scripted"}, datetime(2026, 1, 1, tzinfo=UTC))
@@ -85,7 +86,10 @@ async def house_over(
 ) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
-    desks = {JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE), 8)}
+    desks = {
+        JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE), 8),
+        JobKind.COMPLETION: Desk(CompletionCarrier(db, writer, engine, CATALOGUE), 8),
+    }
     worker = Worker(db, writer, desks, lease_seconds=lease_seconds)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(worker.run())]
     try:

@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from assistants_api.api import (
     assist,
     assistants,
+    completions,
     document,
     errors,
     front,
@@ -53,6 +54,7 @@ def create_app(parts: Parts) -> FastAPI:
     for root in ("/openai", "/openai/v1"):
         for part in _protocol():
             app.include_router(part, prefix=root, include_in_schema=False)
+        app.include_router(completions.deployments, prefix=root)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
@@ -69,5 +71,5 @@ def create_app(parts: Parts) -> FastAPI:
 
 def _protocol() -> tuple[APIRouter, ...]:
     # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
-    parts = (assistants, runs, threads, steps, messages, models)
+    parts = (assistants, runs, threads, steps, messages, completions, models)
     return (*(part.router for part in parts), later.router())

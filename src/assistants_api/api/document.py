@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from assistants_api.wire.assist import AssistRequest
 from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssistantRequest
+from assistants_api.wire.chat_events import CreateChatCompletionStreamResponse
+from assistants_api.wire.completions import CreateChatCompletionRequest, UpdateChatCompletionRequest
 from assistants_api.wire.messages import CreateMessageRequest, ModifyMessageRequest
 from assistants_api.wire.run_events import stream_event_schema
 from assistants_api.wire.runs import (
@@ -22,6 +24,8 @@ from assistants_api.wire.threads import CreateThreadRequest, ModifyThreadRequest
 _BODIES = (
     AssistRequest,
     CreateAssistantRequest,
+    CreateChatCompletionRequest,
+    CreateChatCompletionStreamResponse,
     CreateMessageRequest,
     CreateRunRequest,
     CreateThreadAndRunRequest,
@@ -31,6 +35,7 @@ _BODIES = (
     ModifyRunRequest,
     ModifyThreadRequest,
     SubmitToolOutputsRunRequest,
+    UpdateChatCompletionRequest,
 )
 _BETA_HEADER = {
     "name": "OpenAI-Beta",

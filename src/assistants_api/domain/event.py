@@ -1,7 +1,8 @@
-"""What happens to a run, in the order in which it happens; rows of the event log."""
+"""What happens to a run or a completion, in the order in which it happens; rows of the event log."""
 
 from dataclasses import dataclass
 
+from assistants_api.domain.completion import CompletionEvent
 from assistants_api.domain.message import Message
 from assistants_api.domain.run import Run
 from assistants_api.domain.step import RunStep
@@ -67,7 +68,10 @@ class ToolCallDelta:
     arguments: str
 
 
-Event = ThreadCreated | RunMoved | StepMoved | MessageMoved | MessageDelta | ToolCallStarted | ToolCallDelta
+RunEvent = (
+    ThreadCreated | RunMoved | StepMoved | MessageMoved | MessageDelta | ToolCallStarted | ToolCallDelta
+)
+Event = RunEvent | CompletionEvent
 
 
 @dataclass(frozen=True, slots=True)

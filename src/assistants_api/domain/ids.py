@@ -16,9 +16,9 @@ PREFIX_OF = {
 }
 
 
-def new(prefix: str) -> str:
+def new(prefix: str, joint: str = "_") -> str:
     """A fresh id such as `run_4fGh…`; the tail is purely alphanumeric (clients match on that)."""
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
+    return prefix + joint + "".join(secrets.choice(_ALPHABET) for _ in range(24))
 
 
 def check(name: str, value: str) -> str:

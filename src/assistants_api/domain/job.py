@@ -13,6 +13,7 @@ class JobKind(StrEnum):
     """What a job is about; its `subject_id` is an id of that noun."""
 
     RUN = "run"
+    COMPLETION = "completion"
 
 
 @dataclass(frozen=True, slots=True)

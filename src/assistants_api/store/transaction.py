@@ -11,6 +11,7 @@ from sqlalchemy.engine import CursorResult
 
 from assistants_api.store.assistants import Assistants
 from assistants_api.store.columns import db_now
+from assistants_api.store.completions import Completions
 from assistants_api.store.events import Events
 from assistants_api.store.jobs import Jobs
 from assistants_api.store.keys import Keys
@@ -74,6 +75,11 @@ class Tx:
     def steps(self) -> Steps:
         """Run steps."""
         return Steps(self)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """Chat completions."""
+        return Completions(self)
 
     @cached_property
     def jobs(self) -> Jobs:
