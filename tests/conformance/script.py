@@ -19,6 +19,7 @@ SCRIPT: list[Any] = [
     {"when": "at length", "steps": ["many words " * 400]},
     {"when": "break", "steps": ["Well", {"fail": "The model broke."}]},
     {"when": "chinese", "steps": ['你好，世界。\U0001f600 done\n\n"quoted"']},
+    {"when": "as data", "steps": ['{"city": "Oslo", "degrees": 3}']},
     {"when": "Hello", "steps": ["Hello, how can I help you today?"]},
     ["Something else."],
     *[["Something else."]] * 500,

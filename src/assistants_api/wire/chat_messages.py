@@ -10,6 +10,7 @@ from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ChatMessage, ToolCall
 from assistants_api.wire.base import Request, plain
 
+_ECHO = "Clients that send an answer back as they had it send this too; it is not used."
 Name = Annotated[str | None, Field(max_length=256)]
 
 
@@ -119,6 +120,7 @@ class RequestFunction(Request):
 
     name: str = Field(min_length=1, max_length=64)
     arguments: str
+    parsed_arguments: Any = Field(None, description=_ECHO)
 
 
 class RequestToolCall(Request):
@@ -127,19 +129,20 @@ class RequestToolCall(Request):
     id: str = Field(min_length=1, max_length=256)
     type: Literal["function"]
     function: RequestFunction
-    index: int | None = Field(None, description="Clients that join streamed pieces send it back; not used.")
+    index: int | None = Field(None, description=_ECHO)
 
 
 class ChatCompletionRequestAssistantMessage(Request):
-    """What the model said; `annotations` and `reasoning_content` come back from some clients, unused."""
+    """What the model said."""
 
     role: Literal["assistant"]
     content: AssistantContent | None = None
     refusal: str | None = None
     name: Name = None
     tool_calls: list[RequestToolCall] | None = Field(None, max_length=128)
-    annotations: list[dict[str, Any]] | None = None
-    reasoning_content: str | None = None
+    annotations: list[dict[str, Any]] | None = Field(None, description=_ECHO)
+    reasoning_content: str | None = Field(None, description=_ECHO)
+    parsed: Any = Field(None, description=_ECHO)
     audio: dict[str, Any] | None = None
     function_call: dict[str, Any] | None = None
 
