@@ -9,7 +9,7 @@ from assistants_api.api.app import create_app
 from assistants_api.api.parts import Parts
 from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.job import Job
-from assistants_api.domain.prompt import ChatMessage, Sampling, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Sampling, Text, Thought, ToolCall
 from assistants_api.engine.script import Fail, Turn, Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits
@@ -54,6 +54,7 @@ async def test_an_answer_is_whole_and_says_what_it_cost(open_client):
             "completion_tokens": 2,
             "total_tokens": 3,
             "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
         }
         [choice] = completion["choices"]
         assert choice == {
@@ -288,6 +289,20 @@ async def test_images_reach_a_model_with_eyes_and_are_refused_for_others(open_cl
         assert (status, param, code) == (400, "messages[1].content[1]", "unsupported_content")
         assert "cannot see images" in message
         assert engine.prompts == []
+
+
+async def test_reasoning_is_told_apart_from_the_answer(open_client):
+    engine = ScriptedEngine([Turn((Thought("Let me think."), Text("Yes.")), when="Hello")])
+    async with open_client(engine, works=True) as http:
+        whole = await made(http, URL, model="m", messages=HELLO)
+        response = await http.post(URL, json={"model": "m", "messages": HELLO, "stream": True})
+
+        message = whole["choices"][0]["message"]
+        assert (message["content"], message["reasoning_content"]) == ("Yes.", "Let me think.")
+        assert whole["usage"]["completion_tokens"] == 4
+        assert whole["usage"]["completion_tokens_details"] == {"reasoning_tokens": 3}
+        deltas = [chunk["choices"][0]["delta"] for chunk in frames(response.content)]
+        assert deltas[1:3] == [{"reasoning_content": "Let me think."}, {"content": "Yes."}]
 
 
 async def test_stop_words_and_limits_end_an_answer(open_client):

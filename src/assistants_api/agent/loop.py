@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.ports import Engine
 
@@ -38,7 +38,7 @@ class Finished:
     usage: Usage
 
 
-LoopEvent = Started | Text | ToolCall | ToolReturned | Paused | Finished
+LoopEvent = Started | Thought | Text | ToolCall | ToolReturned | Paused | Finished
 
 
 async def answer(
@@ -58,7 +58,7 @@ async def answer(
         async with aclosing(engine.turn(prompt)) as parts:
             async for part in parts:
                 match part:
-                    case Started():
+                    case Started() | Thought():
                         yield part
                     case Text(text, tokens, logprobs):
                         held = Text(held.text + text, held.tokens + tokens, held.logprobs + logprobs)

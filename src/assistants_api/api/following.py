@@ -70,11 +70,7 @@ class _Following:
         _raise_unless_whole(answers.end)
         choices = answers.shown(with_logprobs=self._completion.has_logprobs)
         fingerprint = self._given.fingerprint
-        return reply(
-            ChatCompletionObject.shown(
-                self._completion, choices, answers.end.spent, answers.end.cached_tokens, fingerprint
-            )
-        )
+        return reply(ChatCompletionObject.shown(self._completion, choices, answers.end, fingerprint))
 
     async def stream(self, request: Request, chunks: Chunks) -> Response:
         """The completion as it comes."""

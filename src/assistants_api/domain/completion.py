@@ -65,6 +65,7 @@ class Completion:
     choices: tuple[JsonObject, ...] = ()
     spent: Usage = field(default_factory=Usage)
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
     error: JsonObject | None = None
 
     @property
@@ -104,6 +105,15 @@ class ChoiceText:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceThought:
+    """More of what the model thinks before it answers."""
+
+    index: int
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceCalled:
     """A choice calls a function; `place` counts its calls from 0."""
 
@@ -127,11 +137,12 @@ class CompletionEnded:
 
     status: CompletionStatus
     spent: Usage
-    cached_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     error: JsonObject | None = None
 
 
-CompletionEvent = ChoiceStarted | ChoiceText | ChoiceCalled | ChoiceEnded | CompletionEnded
+CompletionEvent = ChoiceStarted | ChoiceThought | ChoiceText | ChoiceCalled | ChoiceEnded | CompletionEnded
 
 
 @dataclass(slots=True)
@@ -140,6 +151,8 @@ class Choice:
 
     text: str = ""
     tokens: int = 0
+    thought: str = ""
+    thought_tokens: int = 0
     logprobs: list[JsonObject] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
     reason: str | None = None
@@ -160,6 +173,8 @@ class Choice:
             "refusal": None,
             "annotations": [],
         }
+        if self.thought:
+            message["reasoning_content"] = self.thought
         if self.calls:
             message["tool_calls"] = [
                 {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
@@ -187,6 +202,11 @@ class Answers:
                 choice.text += text
                 choice.tokens += tokens
                 choice.logprobs += logprobs
+            case ChoiceThought(index, text, tokens):
+                choice = self.choices[index]
+                choice.thought += text
+                choice.thought_tokens += tokens
+                choice.tokens += tokens
             case ChoiceCalled(index, _, call):
                 self.choices[index].calls.append(call)
             case ChoiceEnded(index, reason, spent):
@@ -206,6 +226,15 @@ class Answers:
         spent = [choice.spent or Usage(choice.prompt_tokens, choice.tokens) for choice in self.choices]
         asked = max(usage.prompt_tokens for usage in spent)
         return Usage(asked, sum(usage.completion_tokens for usage in spent))
+
+    def ended(self, status: CompletionStatus, error: JsonObject | None = None) -> CompletionEnded:
+        """The end, with what all of it cost."""
+        return CompletionEnded(status, self.spent, self.cached_tokens, self.reasoning_tokens, error)
+
+    @property
+    def reasoning_tokens(self) -> int:
+        """Tokens of every choice that are reasoning."""
+        return sum(choice.thought_tokens for choice in self.choices)
 
     @property
     def cached_tokens(self) -> int:

@@ -94,6 +94,14 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """More of what the model thinks before it answers; `tokens` as in `Text`."""
+
+    text: str
+    tokens: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The turn ended: `stop`, `length` or `tool_calls`; usage counts `answer_start` as completion."""
 
@@ -101,7 +109,7 @@ class Stop:
     usage: Usage
 
 
-Part = Started | Text | ToolCall | Stop
+Part = Started | Thought | Text | ToolCall | Stop
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from tokenizers.decoders import DecodeStream
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.messages import Submit
 from assistants_api.engine.model import Model
 from assistants_api.engine.sampler import Draw, logprobs, uniform, weigh
-from assistants_api.engine.text import Speech
+from assistants_api.engine.text import Aside, Speech
 
 _TAIL = 6  # prompt tokens that the decoder must have seen to join the first piece rightly
 
@@ -127,7 +127,7 @@ class Row:
         self._fresh.clear()
         return tokens
 
-    def _say(self, token: int) -> list[str | ToolCall]:
+    def _say(self, token: int) -> list[str | Aside | ToolCall]:
         self.ids.append(token)
         if self._form:
             self._form.take(token)
@@ -146,17 +146,20 @@ class Row:
             self.end = "stop"
         return [*found, *self._ending()] if self.is_over() else found
 
-    def _ending(self) -> list[str | ToolCall]:
+    def _ending(self) -> list[str | Aside | ToolCall]:
         found = self._speech.finish()
         if self._speech.has_called and self.end == "stop":
             self.end = "tool_calls"
         return found
 
-    def _parts(self, found: Sequence[str | ToolCall]) -> list[Part]:
+    def _parts(self, found: Sequence[str | Aside | ToolCall]) -> list[Part]:
         parts: list[Part] = []
         for one in found:
             if isinstance(one, str):
                 parts.append(Text(one, self._unreported, tuple(self._logprobs)))
+                self._unreported = 0
+            elif isinstance(one, Aside):
+                parts.append(Thought(one.text, self._unreported))
                 self._unreported = 0
             else:
                 parts.append(one)

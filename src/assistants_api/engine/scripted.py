@@ -13,7 +13,17 @@ from typing import Any
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.prompt import ChatMessage, EngineFacts, Part, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import (
+    ChatMessage,
+    EngineFacts,
+    Part,
+    Prompt,
+    Started,
+    Stop,
+    Text,
+    Thought,
+    ToolCall,
+)
 from assistants_api.domain.usage import Usage
 from assistants_api.engine import script
 from assistants_api.engine.script import STEPS, Fail, Pause, Step, Turn, Wait, words
@@ -118,6 +128,9 @@ class ScriptedEngine:
                         if stops.is_met:
                             yield Stop("stop", Usage(asked, spent))
                             return
+                case Thought(text):
+                    spent += _cost(text)
+                    yield Thought(text, _cost(text))
                 case ToolCall():
                     if held := stops.finish():
                         yield Text(held, 0, _certain(held, prompt))

@@ -112,6 +112,7 @@ class Answer:
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
+    _thought: str = ""
     _logprobs: list[dict[str, Any]] = field(default_factory=list)
     _calls: dict[int, _Pieces] = field(default_factory=dict)
 
@@ -128,12 +129,18 @@ class Answer:
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             new += delta.get("content") or ""
+            self._thought += delta.get("reasoning_content") or delta.get("reasoning") or ""
             self._logprobs += (choice.get("logprobs") or {}).get("content") or ()
             for place, piece in enumerate(delta.get("tool_calls") or ()):
                 self._add(piece, place)
             self.reason = choice.get("finish_reason") or self.reason
         self.text += new
         return new
+
+    def fresh_thought(self) -> str:
+        """The reasoning that came since this was last asked."""
+        found, self._thought = self._thought, ""
+        return found
 
     def logprobs(self) -> tuple[dict[str, Any], ...]:
         """The log probabilities that came since this was last asked."""

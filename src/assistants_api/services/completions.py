@@ -80,7 +80,7 @@ async def end_completion(
     answers = Answers(completion.n)
     for entry in await tx.events.all(completion.id):
         answers.take(entry.event)
-    ended = CompletionEnded(target, answers.spent, answers.cached_tokens, error)
+    ended = answers.ended(target, error)
     await tx.completions.finish(ended_of(completion, ended, (), await tx.now()))
     await tx.jobs.revoke(completion.id)
     await tx.events.append(completion.id, [ended])
@@ -98,6 +98,7 @@ def ended_of(
         is_stored=is_kept,
         spent=ended.spent,
         cached_tokens=ended.cached_tokens,
+        reasoning_tokens=ended.reasoning_tokens,
         error=ended.error,
     )
 

@@ -32,7 +32,16 @@ class Completions(Repository[Completion]):
     async def finish(self, ended: Completion) -> None:
         """Write the end of a completion that is open; else `Conflict`."""
         values = self.values(ended)
-        changed = ("status", "ended_at", "is_stored", "choices", "spent", "cached_tokens", "error")
+        changed = (
+            "status",
+            "ended_at",
+            "is_stored",
+            "choices",
+            "spent",
+            "cached_tokens",
+            "reasoning_tokens",
+            "error",
+        )
         c = self.table.c
         result = await self.session.execute(
             update(self.table).where(c.id == ended.id, c.status == CompletionStatus.OPEN),

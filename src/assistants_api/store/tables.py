@@ -181,6 +181,7 @@ completions = Table(
     Column("choices", JsonTuple, nullable=False),
     Column("spent", UsageJson, nullable=False),
     Column("cached_tokens", Integer, nullable=False),
+    Column("reasoning_tokens", Integer, nullable=False),
     Column("error", Json),
 )
 _is_going = completions.c.status == CompletionStatus.OPEN.value

@@ -3,13 +3,14 @@
 import json
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from assistants_api.domain.completion import (
     ChoiceCalled,
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
+    ChoiceThought,
     Completion,
     CompletionEnded,
     CompletionStatus,
@@ -47,15 +48,17 @@ class Chunks:
             case ChoiceText(index, text, _, logprobs):
                 shown = {"content": list(logprobs), "refusal": None} if logprobs else None
                 return [*self._open(index), self._chunk(index, {"content": text}, logprobs=shown)]
+            case ChoiceThought(index, text):
+                return [*self._open(index), self._chunk(index, {"reasoning_content": text})]
             case ChoiceCalled(index, place, call):
                 return [*self._open(index), *self._call(index, place, call)]
             case ChoiceEnded(index, reason):
                 return [*self._open(index), self._chunk(index, {}, reason=reason)]
-            case CompletionEnded(status, spent, cached_tokens):
+            case CompletionEnded(status):
                 self.end = event
                 if status is not CompletionStatus.COMPLETED or not self._shows_usage:
                     return []
-                return [frame({**self._head, "choices": [], "usage": usage_of(spent, cached_tokens)})]
+                return [frame({**self._head, "choices": [], "usage": usage_of(event)})]
         raise AssertionError("a completion's log holds a completion's events")
 
     def _open(self, index: int) -> list[bytes]:
@@ -110,6 +113,7 @@ class ChatCompletionStreamResponseDelta(BaseModel):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    reasoning_content: str | None = Field(None, description="Extension: what the model thinks first.")
     refusal: str | None = None
     tool_calls: list[ChatCompletionMessageToolCallChunk] | None = None
 

@@ -5,11 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from assistants_api.domain.completion import Completion, NewCompletion
+from assistants_api.domain.completion import Completion, CompletionEnded, NewCompletion
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import Sampling
-from assistants_api.domain.usage import Usage
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.chat_messages import ChatCompletionRequestMessage, conversation
 from assistants_api.wire.shapes import (
@@ -360,6 +359,7 @@ class ChatCompletionResponseMessage(BaseModel):
     content: str | None
     refusal: str | None
     annotations: list[dict[str, Any]]
+    reasoning_content: str | None = Field(None, description="Extension: what the model thought first.")
     tool_calls: list[ChatCompletionMessageToolCall] | None = None
 
 
@@ -378,6 +378,12 @@ class PromptTokensDetails(BaseModel):
     cached_tokens: int
 
 
+class CompletionTokensDetails(BaseModel):
+    """Of the answers' tokens, those that are reasoning."""
+
+    reasoning_tokens: int
+
+
 class CompletionUsage(BaseModel):
     """Tokens spent: the prompt once, and the tokens of all answers."""
 
@@ -385,6 +391,7 @@ class CompletionUsage(BaseModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
 
 
 class ChatCompletionObject(Reply):
@@ -407,8 +414,7 @@ class ChatCompletionObject(Reply):
         cls,
         completion: Completion,
         choices: Sequence[JsonObject],
-        spent: Usage,
-        cached: int,
+        counts: Completion | CompletionEnded,
         fingerprint: str,
     ) -> Self:
         """The completion with these answers."""
@@ -418,7 +424,7 @@ class ChatCompletionObject(Reply):
             "created": int(completion.created_at.timestamp()),
             "model": completion.model,
             "choices": choices,
-            "usage": usage_of(spent, cached),
+            "usage": usage_of(counts),
             "service_tier": "default",
             "system_fingerprint": fingerprint,
         }
@@ -429,22 +435,22 @@ class ChatCompletionObject(Reply):
     @classmethod
     def stored(cls, completion: Completion, fingerprint: str) -> Self:
         """The completion as it is kept."""
-        return cls.shown(
-            completion, completion.choices, completion.spent, completion.cached_tokens, fingerprint
-        )
+        return cls.shown(completion, completion.choices, completion, fingerprint)
 
     def json_bytes(self) -> bytes:
         """The response body."""
         return self.model_dump_json(warnings=False, exclude_unset=True).encode()
 
 
-def usage_of(spent: Usage, cached: int) -> JsonObject:
+def usage_of(counts: Completion | CompletionEnded) -> JsonObject:
     """Tokens spent, in the API's shape."""
+    spent = counts.spent
     return {
         "prompt_tokens": spent.prompt_tokens,
         "completion_tokens": spent.completion_tokens,
         "total_tokens": spent.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": counts.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning_tokens},
     }
 
 

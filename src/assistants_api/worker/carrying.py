@@ -13,7 +13,7 @@ from assistants_api.domain.job import Job
 from assistants_api.domain.message import Message
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep
 from assistants_api.domain.usage import Usage
@@ -168,6 +168,9 @@ class _Leg:
                             else:
                                 self._turn["first_token_at"] = time.time()
                                 await recording.open_message(text)
+                        case Thought(_, tokens):
+                            # Counted, and not shown: the API of runs has no place for it.
+                            self._usage += Usage(0, tokens)
                         case Paused(calls, usage):
                             self._close_turn(usage)
                             await recording.pause(calls, usage, self._turns)

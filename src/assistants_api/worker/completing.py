@@ -14,8 +14,8 @@ from assistants_api.domain.completion import (
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
+    ChoiceThought,
     Completion,
-    CompletionEnded,
     CompletionStatus,
 )
 from assistants_api.domain.errors import ContextOverflow, EngineFailed, LostLease, NotFound
@@ -23,7 +23,7 @@ from assistants_api.domain.event import Event
 from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.model import Catalogue
-from assistants_api.domain.prompt import Prompt, Started, Text, ToolCall
+from assistants_api.domain.prompt import Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.ports import Engine
 from assistants_api.services.completions import ended_of
@@ -112,6 +112,7 @@ class _Leg:
             raise EngineFailed(
                 "The worker was lost in the middle of the answer, and this engine cannot continue one."
             )
+        had_thought = {index for index, choice in left if choice.thought}
         prompts = [(index, prompt_of(self._completion, self._model, index, choice)) for index, choice in left]
         async with aclosing(_all(prompts, self._engine)) as events:
             async with aclosing(stop.guard(events)) as guarded:
@@ -121,6 +122,10 @@ class _Leg:
                             self._tell(ChoiceStarted(index, prompt_tokens, cached_tokens))
                         case Text(text, tokens, logprobs):
                             self._tell(ChoiceText(index, text, tokens, logprobs))
+                        case Thought(text, tokens):
+                            # What an earlier attempt thought was shown; its successor thinks for itself.
+                            if index not in had_thought:
+                                self._tell(ChoiceThought(index, text, tokens))
                         case ToolCall():
                             # Shown with the end of the choice, so that no other attempt calls again.
                             self._calls[index].append(event)
@@ -129,7 +134,7 @@ class _Leg:
                         case Finished(reason, usage):
                             await self._close(index, reason, usage)
 
-    def _tell(self, event: ChoiceStarted | ChoiceText) -> None:
+    def _tell(self, event: ChoiceStarted | ChoiceThought | ChoiceText) -> None:
         self._answers.take(event)
         self._writer.put(self._channel, event)
 
@@ -153,7 +158,7 @@ class _Leg:
 
     async def _end(self, target: CompletionStatus, error: JsonObject | None = None) -> None:
         answers = self._answers
-        ended = CompletionEnded(target, answers.spent, answers.cached_tokens, error)
+        ended = answers.ended(target, error)
         choices = answers.shown(with_logprobs=self._completion.has_logprobs)
 
         async def effect(tx: Tx) -> Sequence[Event]:

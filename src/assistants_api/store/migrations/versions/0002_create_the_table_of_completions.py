@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("choices", sa.Text(), nullable=False),
         sa.Column("spent", sa.Text(), nullable=False),
         sa.Column("cached_tokens", sa.Integer(), nullable=False),
+        sa.Column("reasoning_tokens", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("ord", name=op.f("pk_completions")),
         sa.UniqueConstraint("id", name=op.f("uq_completions_id")),
