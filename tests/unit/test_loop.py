@@ -1,7 +1,9 @@
 """The one tool loop, without threads, rows or routes."""
 
+from dataclasses import replace
+
 from assistants_api.agent.loop import Finished, Paused, ToolReturned, answer
-from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.scripted import ScriptedEngine
 
@@ -67,3 +69,22 @@ async def test_a_budget_that_is_spent_between_turns_ends_the_answer():
 
     assert isinstance(last, Finished)
     assert (last.reason, last.usage.completion_tokens, len(engine.prompts)) == ("length", 2, 1)
+
+
+async def test_white_space_that_was_held_back_brings_its_tokens_and_probabilities():
+    engine = ScriptedEngine([Text("\n"), Text(" Hi"), Text(" you")])
+    prompt = replace(HELLO, sampling=Sampling(top_logprobs=0))
+
+    first, second, *_ = await heard(prompt, engine)
+
+    assert (first.text, [entry["token"] for entry in first.logprobs]) == ("\n Hi", ["\n", " Hi"])
+    assert (second.text, len(second.logprobs)) == (" you", 1)
+    assert first.tokens + second.tokens == 2
+
+
+async def test_thoughts_pass_through_and_are_not_said():
+    engine = ScriptedEngine([Thought("Hm."), Text("Yes.")])
+
+    events = await heard(HELLO, engine)
+
+    assert events == [Thought("Hm."), Text("Yes."), Finished("stop", Usage(1, 2))]
