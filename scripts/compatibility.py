@@ -65,6 +65,8 @@ def page() -> str:
         "",
         "- `file_search` and `code_interpreter` can be stored on an assistant; a run that would need them is refused",
         "  (400, `unsupported_tool`) until these tools are served. File and vector store ids are stored unchecked.",
+        "- Chat completions refuse by name what this server cannot do (audio, predicted outputs, web search, custom tools,",
+        "  the old `functions`); docs/extensions.md says what becomes of every field.",
         "- `deleteModel` is always refused: models are served by setting.",
         "- A run expires by its deadline even while a tool output is awaited, as the original did.",
         "- `parallel_tool_calls: false` stops the model after its first call.",

@@ -549,6 +549,20 @@ async def test_forms_need_an_engine_that_enforces_them(open_client):
         assert refusal(response)[2:] == ("response_format", "unsupported_response_format")
 
 
+async def test_readiness_counts_what_is_open(open_client):
+    engine = ScriptedEngine([[Wait("go")], [Text("x")]])
+    async with open_client(engine, works=True) as http:
+        asking = asyncio.create_task(http.post(URL, json={"model": "m", "messages": HELLO}))
+        await until(lambda: len(engine.prompts) == 1)
+
+        busy = (await http.get("/health/ready")).json()["completions"]
+        engine.release("go")
+        await asking
+
+        assert busy == {"open": 1, "waiting": 0}
+        assert (await http.get("/health/ready")).json()["completions"] == {"open": 0, "waiting": 0}
+
+
 class Caller:
     """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
 

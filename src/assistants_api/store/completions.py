@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, literal, select, update
+from sqlalchemy import delete, func, literal, select, update
 
 from assistants_api.domain.completion import Completion, CompletionStatus
 from assistants_api.domain.errors import Conflict
@@ -74,6 +74,11 @@ class Completions(Repository[Completion]):
         c = self.table.c
         statement = select(c.id).where(c.status == CompletionStatus.OPEN, c.deadline < db_now())
         return [row[0] for row in await self.session.execute(statement)]
+
+    async def count_open(self) -> int:
+        """How many are being answered, or wait for it."""
+        statement = select(func.count()).where(self.table.c.status == CompletionStatus.OPEN)
+        return int((await self.session.execute(statement)).scalar_one())
 
     async def passed(self, older_than_seconds: float) -> list[str]:
         """Completions that ended so long ago and are not kept: not asked for, or not whole."""

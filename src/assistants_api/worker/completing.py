@@ -59,8 +59,7 @@ class CompletionCarrier:
             for entry in entries:
                 answers.take(entry.event)
             channel = Channel(job.subject_id, job.lease, entries[-1].seq if entries else 0)
-            model = self._catalogue.resolve(completion.model)
-            await _Leg(self._writer, channel, self._engine, model, completion, answers).carry(stop)
+            await _Leg(self, channel, completion, answers).carry(stop)
         except (LostLease, Interrupted):
             # Whoever interrupts a completion has ended it already.
             logger.info("completion %s is no longer ours", job.subject_id)
@@ -72,18 +71,12 @@ class _Leg:
     """One attempt at one completion."""
 
     def __init__(
-        self,
-        writer: LogWriter,
-        channel: Channel,
-        engine: Engine,
-        model: str,
-        completion: Completion,
-        answers: Answers,
+        self, carrier: CompletionCarrier, channel: Channel, completion: Completion, answers: Answers
     ) -> None:
-        self._writer = writer
+        self._writer = carrier._writer
+        self._engine = carrier._engine
+        self._catalogue = carrier._catalogue
         self._channel = channel
-        self._engine = engine
-        self._model = model
         self._completion = completion
         self._answers = answers
         self._calls: dict[int, list[ToolCall]] = defaultdict(list)
@@ -113,7 +106,8 @@ class _Leg:
                 "The worker was lost in the middle of the answer, and this engine cannot continue one."
             )
         had_thought = {index for index, choice in left if choice.thought}
-        prompts = [(index, prompt_of(self._completion, self._model, index, choice)) for index, choice in left]
+        model = self._catalogue.resolve(self._completion.model)
+        prompts = [(index, prompt_of(self._completion, model, index, choice)) for index, choice in left]
         async with aclosing(_all(prompts, self._engine)) as events:
             async with aclosing(stop.guard(events)) as guarded:
                 async for index, event in guarded:
