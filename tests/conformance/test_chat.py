@@ -126,3 +126,30 @@ def test_a_conversation_that_is_too_long_is_refused_by_its_length(bundled):
 
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_hanging_up_on_a_socket_ends_the_work(tmp_path, stream):
+    script = [{"when": "on and on", "steps": ["Well. ", {"pause": 120}, "Done."]}]
+    body = {"model": "m", "messages": [{"role": "user", "content": "on and on"}], "stream": stream}
+
+    def open_completions() -> int:
+        number: int = served.ready()["completions"]["open"]
+        return number
+
+    with serving(tmp_path, script) as served:
+        with httpx.Client(
+            base_url=served.base_url, timeout=httpx.Timeout(30, read=None if stream else 0.5)
+        ) as http:
+            if stream:
+                with http.stream("POST", "/chat/completions", json=body) as response:
+                    next(line for line in response.iter_lines() if "Well." in line)
+                    was_open = open_completions()
+            else:
+                with pytest.raises(httpx.ReadTimeout):
+                    http.post("/chat/completions", json=body)
+                was_open = 1
+        while open_completions():
+            assert served.process.poll() is None
+
+    assert was_open == 1
