@@ -17,7 +17,7 @@ from assistants_api.store.log import Log
 from tests.api.conftest import made, refusal
 from tests.checks.schema import check_body, check_schema
 from tests.conftest import until
-from tests.worker.conftest import CATALOGUE, house_over
+from tests.worker.conftest import CATALOGUE, house_over, knowledge_over
 
 URL = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -611,7 +611,17 @@ class Caller:
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_client_that_goes_away_ends_the_work(sqlite_db, stream, script):
     engine = ScriptedEngine([script])
-    parts = Parts(db=sqlite_db, log=Log(sqlite_db), engine=engine, catalogue=CATALOGUE, limits=RunLimits())
+    knowledge = knowledge_over(sqlite_db)
+    parts = Parts(
+        db=sqlite_db,
+        log=Log(sqlite_db),
+        engine=engine,
+        catalogue=CATALOGUE,
+        limits=RunLimits(),
+        blobs=knowledge.blobs,
+        embedder=knowledge.embedder,
+        searcher=knowledge.searcher,
+    )
     caller = Caller(create_app(parts), {"model": "m", "messages": HELLO, "stream": stream})
     async with house_over(sqlite_db, engine) as house:
         calling = asyncio.create_task(caller.call())

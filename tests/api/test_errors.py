@@ -322,11 +322,11 @@ async def test_unknown_urls_are_told_apart(http):
 
 
 async def test_operations_to_come_say_so(http):
-    response = await http.post("/v1/vector_stores", json={})
+    response = await http.post("/v1/moderations", json={})
 
     status, message, _, code = refusal(response)
     assert (status, code) == (501, "not_implemented")
-    assert "createVectorStore" in message
+    assert "createModeration" in message
     assert response.headers["x-should-retry"] == "false"
 
 

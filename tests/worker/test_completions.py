@@ -32,7 +32,7 @@ from assistants_api.services.completions import (
 from assistants_api.services.runs import RunLimits
 from assistants_api.services.sweeping import sweep
 from tests.conftest import until
-from tests.worker.conftest import CATALOGUE
+from tests.worker.conftest import CATALOGUE, NO_BLOBS
 
 S = CompletionStatus
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
@@ -56,6 +56,13 @@ async def ask(house, text="Hello", *, expiry=600.0, sampling=None, **given):
 async def events(house, completion):
     async with asyncio.timeout(20):
         return [entry.event async for entry in house.log.follow(completion.id)]
+
+
+async def answered(house, **given):
+    """A completion that has ended."""
+    completion = await ask(house, **given)
+    await events(house, completion)
+    return completion
 
 
 def gathered(found, n=1):
@@ -225,7 +232,7 @@ async def test_a_completion_that_three_workers_lost_fails(open_house):
             completion = completion or await ask(house)
             await until(lambda house=house: house.worker.carried == 1)
 
-    await until(lambda: sweep(house.db))
+    await until(lambda: sweep(house.db, NO_BLOBS))
 
     found = await events(house, completion)
     assert found[-1].status is S.FAILED
@@ -237,7 +244,7 @@ async def test_a_completion_ends_at_its_deadline_even_if_its_worker_hangs(open_h
         completion = await ask(house, expiry=0.3)
         await until(shown_so_far(house, completion, "Slow"))
 
-        await until(lambda: sweep(house.db))
+        await until(lambda: sweep(house.db, NO_BLOBS))
 
         found = await events(house, completion)
         assert found[-1].error["code"] == "deadline_exceeded"
@@ -246,16 +253,14 @@ async def test_a_completion_ends_at_its_deadline_even_if_its_worker_hangs(open_h
 
 async def test_what_is_not_to_be_stored_is_forgotten(open_house, monkeypatch):
     async with open_house(ScriptedEngine([[Text("A")], [Text("B")], [Fail("C")]])) as house:
-        passing, kept, failed = await ask(house), await ask(house, is_stored=True), None
-        for completion in (passing, kept):
-            await events(house, completion)
-        failed = await ask(house, is_stored=True)
-        await events(house, failed)
+        passing, kept, failed = [
+            await answered(house, is_stored=is_stored) for is_stored in (False, True, True)
+        ]
 
-        await sweep(house.db)
+        await sweep(house.db, NO_BLOBS)
         assert (await row(house, passing)).messages == ()
         monkeypatch.setattr(sweeping, "PASSED_SECONDS", -1.0)
-        await sweep(house.db)
+        await sweep(house.db, NO_BLOBS)
 
         async with house.db.read() as tx:
             for gone in (passing, failed):

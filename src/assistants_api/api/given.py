@@ -68,6 +68,10 @@ ThreadId = Annotated[str, _id("thread_id")]
 MessageId = Annotated[str, _id("message_id")]
 RunId = Annotated[str, _id("run_id")]
 StepId = Annotated[str, _id("step_id")]
+FileId = Annotated[str, _id("file_id")]
+UploadId = Annotated[str, _id("upload_id")]
+VectorStoreId = Annotated[str, _id("vector_store_id")]
+BatchId = Annotated[str, _id("batch_id")]
 
 
 def path_ids(*names: str) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def path_ids(*names: str) -> dict[str, Any]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "pattern": f"^{ids.PREFIX_OF[name]}_[a-zA-Z0-9]+$"},
+            "schema": {"type": "string", "pattern": f"^{ids.beginning(ids.PREFIX_OF[name])}[a-zA-Z0-9]+$"},
         }
         for name in names
     ]

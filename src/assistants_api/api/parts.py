@@ -5,7 +5,8 @@ from functools import cached_property
 from hashlib import blake2b
 
 from assistants_api.domain.model import Catalogue
-from assistants_api.ports import Engine
+from assistants_api.knowledge.search import Searcher
+from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.services.runs import RunLimits
 from assistants_api.store.database import Database
 from assistants_api.store.log import Log
@@ -19,6 +20,9 @@ class Parts:
     log: Log
     catalogue: Catalogue
     engine: Engine
+    blobs: Blobs
+    embedder: Embedder
+    searcher: Searcher
     limits: RunLimits
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()

@@ -14,6 +14,7 @@ class JobKind(StrEnum):
 
     RUN = "run"
     COMPLETION = "completion"
+    INGESTION = "ingestion"  # of a file, for every vector store that waits for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def create_completion(
         ) from unknown
     _refuse_what_cannot_be_honoured(new, engine)
     completion = Completion(
-        id=ids.new("chatcmpl", "-"),
+        id=ids.new("chatcmpl"),
         created_at=now,
         status=CompletionStatus.OPEN,
         model=new.model,
