@@ -143,7 +143,9 @@ def test_hanging_up_on_a_socket_ends_the_work(tmp_path, stream):
         ) as http:
             if stream:
                 with http.stream("POST", "/chat/completions", json=body) as response:
-                    next(line for line in response.iter_lines() if "Well." in line)
+                    lines = response.iter_lines()
+                    while "Well." not in next(lines):
+                        pass
                     was_open = open_completions()
             else:
                 with pytest.raises(httpx.ReadTimeout):
