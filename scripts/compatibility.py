@@ -68,6 +68,8 @@ def page() -> str:
         "  (400, `unsupported_tool`) until this tool is served.",
         "- The bytes of uploaded files can be downloaded whatever their purpose: they are yours.",
         "- `createEmbedding` serves one embedder under every model name, and takes texts, not token numbers.",
+        "- Chat completions refuse by name what this server cannot do (audio, predicted outputs, web search, custom tools,",
+        "  the old `functions`); docs/extensions.md says what becomes of every field.",
         "- `deleteModel` is always refused: models are served by setting.",
         "- A run expires by its deadline even while a tool output is awaited, as the original did.",
         "- `parallel_tool_calls: false` stops the model after its first call.",

@@ -25,6 +25,7 @@ from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Sweeper, Worker
 
@@ -80,9 +81,12 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         if with_worker:
             writer = LogWriter(db)
             runs = Desk(RunCarrier(db, writer, engine, catalogue, searcher), settings.max_concurrent_runs)
+            answers = CompletionCarrier(db, writer, engine, catalogue)
+            completions = Desk(answers, settings.max_concurrent_runs)
             reader = LimitedReader(settings.parse_seconds, settings.parse_memory_mb << 20)
             files = Desk(FileCarrier(db, blobs, embedder, reader), settings.max_concurrent_files)
-            worker = Worker(db, writer, {JobKind.RUN: runs, JobKind.INGESTION: files})
+            desks = {JobKind.RUN: runs, JobKind.COMPLETION: completions, JobKind.INGESTION: files}
+            worker = Worker(db, writer, desks)
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
         stack.push_async_callback(_end, tasks)

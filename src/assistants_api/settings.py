@@ -52,8 +52,12 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma list of web origins that may call the API from a browser."
     )
-    max_concurrent_runs: int = Field(64, ge=1, description="Runs that one worker carries at once.")
-    max_waiting_runs: int = Field(1000, ge=1, description="Runs that may wait; more are refused with 429.")
+    max_concurrent_runs: int = Field(
+        64, ge=1, description="Runs that one worker carries at once, and as many completions."
+    )
+    max_waiting_runs: int = Field(
+        1000, ge=1, description="Runs, or completions, that may wait; more are refused with 429."
+    )
     max_batch: int = Field(16, ge=1, le=512, description="Answers that the local model writes at once.")
     embedder: str = Field(
         "minilm",

@@ -24,6 +24,7 @@ SCRIPT: list[Any] = [
         "steps": [{"call": "file_search", "arguments": {"query": "days of holiday"}}],
     },
     {"when": "Staff get 25", "steps": ["You get 25 days", "【0:", "0†source】", " a year【9:9†source】."]},
+    {"when": "as data", "steps": ['{"city": "Oslo", "degrees": 3}']},
     {"when": "Hello", "steps": ["Hello, how can I help you today?"]},
     ["Something else."],
     *[["Something else."]] * 500,

@@ -108,7 +108,11 @@ class RunLife(RuleBasedStateMachine):
             for job in jobs:
                 async with self.db.read() as tx:
                     run, seq = await tx.runs.get(job.subject_id), await tx.events.last_seq(job.subject_id)
+                    message, open_step = await tx.messages.open_of(run.id), await tx.steps.open_of(run.id)
+                    shown = await tx.events.text_of(run.id, message.id) if message else ""
                 recording = Recording(self.writer, Channel(run.id, job.lease, seq), run)
+                if message is not None and open_step is not None:
+                    recording.resume(message, open_step, shown)
                 self.legs.append(recording)
                 await self.step(recording, recording.begin())
 

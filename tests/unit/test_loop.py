@@ -1,8 +1,10 @@
 """The one tool loop, without threads, rows or routes."""
 
+from dataclasses import replace
+
 from assistants_api.agent.loop import Calling, Finished, Paused, Turned, answer
 from assistants_api.agent.tools import ToolReturned
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.scripted import ScriptedEngine
 
@@ -63,3 +65,22 @@ async def test_white_space_before_words_is_kept():
     engine = ScriptedEngine([Text("\n"), Text(" Hi"), Stop("stop", Usage(1, 1))])
 
     assert [event.text for event in await heard(HELLO, engine) if isinstance(event, Text)] == ["\n Hi"]
+
+
+async def test_white_space_that_was_held_back_brings_its_tokens_and_probabilities():
+    engine = ScriptedEngine([Text("\n"), Text(" Hi"), Text(" you")])
+    prompt = replace(HELLO, sampling=Sampling(top_logprobs=0))
+
+    first, second, *_ = await heard(prompt, engine)
+
+    assert (first.text, [entry["token"] for entry in first.logprobs]) == ("\n Hi", ["\n", " Hi"])
+    assert (second.text, len(second.logprobs)) == (" you", 1)
+    assert first.tokens + second.tokens == 2
+
+
+async def test_thoughts_pass_through_and_are_not_said():
+    engine = ScriptedEngine([Thought("Hm."), Text("Yes.")])
+
+    events = await heard(HELLO, engine)
+
+    assert events == [Thought("Hm."), Text("Yes."), Finished("stop", Usage(1, 2))]

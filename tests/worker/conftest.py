@@ -33,6 +33,7 @@ from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Worker
 
@@ -126,6 +127,7 @@ async def house_over(
     knowledge = knowledge or knowledge_over(db)
     desks = {
         JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher), 8),
+        JobKind.COMPLETION: Desk(CompletionCarrier(db, writer, engine, CATALOGUE), 8),
         JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.reader), 2),
     }
     worker = Worker(db, writer, desks, lease_seconds=lease_seconds)

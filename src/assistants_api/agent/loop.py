@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from assistants_api.agent.tools import Tool, ToolOutput, ToolReturned
-from assistants_api.domain.prompt import Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import Prompt, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.ports import Engine
 
@@ -42,7 +42,9 @@ class Finished:
     usage: Usage
 
 
-LoopEvent = Started | Text | ToolCall | Calling | ToolOutput | ToolReturned | Turned | Paused | Finished
+LoopEvent = (
+    Started | Thought | Text | ToolCall | Calling | ToolOutput | ToolReturned | Turned | Paused | Finished
+)
 
 
 async def answer(
@@ -57,19 +59,19 @@ async def answer(
     """
     calls: list[ToolCall] = []
     said = prompt.answer_start
-    held = ""
+    held = Text("", 0)
     stop: Stop | None = None
     async with aclosing(engine.turn(prompt)) as parts:
         async for part in parts:
             match part:
-                case Started():
+                case Started() | Thought():
                     yield part
-                case Text(text, tokens):
-                    held += text
-                    if said or held.strip():
-                        yield Text(held, tokens)
-                        said += held
-                        held = ""
+                case Text(text, tokens, logprobs):
+                    held = Text(held.text + text, held.tokens + tokens, held.logprobs + logprobs)
+                    if said or held.text.strip():
+                        yield held
+                        said += held.text
+                        held = Text("", 0)
                 case ToolCall():
                     calls.append(part)
                     yield part

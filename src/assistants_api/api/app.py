@@ -6,6 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from assistants_api.api import (
     assist,
     assistants,
+    completions,
     document,
     embeddings,
     errors,
@@ -34,7 +35,19 @@ Operations that are not part of that API are marked as extensions.
 
 
 # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
-SERVED = (assistants, runs, threads, steps, messages, files, vector_stores, uploads, embeddings, models)
+SERVED = (
+    assistants,
+    runs,
+    threads,
+    steps,
+    messages,
+    completions,
+    files,
+    vector_stores,
+    uploads,
+    embeddings,
+    models,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -62,6 +75,7 @@ def create_app(parts: Parts) -> FastAPI:
     for root in ("/openai", "/openai/v1"):
         for part in protocol:
             app.include_router(part, prefix=root, include_in_schema=False)
+        app.include_router(completions.deployments, prefix=root)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)

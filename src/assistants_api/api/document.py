@@ -9,6 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from assistants_api.wire.assist import AssistRequest
 from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssistantRequest
+from assistants_api.wire.chat_events import CreateChatCompletionStreamResponse
+from assistants_api.wire.completions import CreateChatCompletionRequest, UpdateChatCompletionRequest
 from assistants_api.wire.embeddings import CreateEmbeddingRequest
 from assistants_api.wire.files import CompleteUploadRequest, CreateUploadRequest, FileForm, PartForm
 from assistants_api.wire.messages import CreateMessageRequest, ModifyMessageRequest
@@ -33,6 +35,8 @@ _BODIES = (
     AssistRequest,
     CompleteUploadRequest,
     CreateAssistantRequest,
+    CreateChatCompletionRequest,
+    CreateChatCompletionStreamResponse,
     CreateEmbeddingRequest,
     CreateMessageRequest,
     CreateRunRequest,
@@ -49,6 +53,7 @@ _BODIES = (
     ModifyThreadRequest,
     PartForm,
     SubmitToolOutputsRunRequest,
+    UpdateChatCompletionRequest,
     UpdateVectorStoreFileAttributesRequest,
     UpdateVectorStoreRequest,
     VectorStoreSearchRequest,

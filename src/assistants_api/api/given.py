@@ -88,6 +88,18 @@ def path_ids(*names: str) -> dict[str, Any]:
     return {"parameters": parameters}
 
 
+def metadata_wanted(request: Request) -> dict[str, str]:
+    """The pairs of every `metadata[key]=value` in the query."""
+    wanted: dict[str, str] = {}
+    for name, value in request.query_params.items():
+        if name.startswith("metadata["):
+            key = name.removeprefix("metadata[").removesuffix("]")
+            if not key or not name.endswith("]"):
+                raise InvalidRequest(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+            wanted[key] = value
+    return wanted
+
+
 async def read_body(request: Request, model: type[R], *, may_be_absent: bool = False) -> R:
     """The checked body; raises `InvalidRequest` in the API's words."""
     raw = await _bytes(request)

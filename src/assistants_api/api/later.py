@@ -10,12 +10,6 @@ from assistants_api.wire.problems import error_body
 LATER: tuple[tuple[str, str, str], ...] = (
     ("POST", "/audio/speech", "createSpeech"),
     ("POST", "/audio/transcriptions", "createTranscription"),
-    ("GET", "/chat/completions", "listChatCompletions"),
-    ("POST", "/chat/completions", "createChatCompletion"),
-    ("GET", "/chat/completions/{completion_id}", "getChatCompletion"),
-    ("POST", "/chat/completions/{completion_id}", "updateChatCompletion"),
-    ("DELETE", "/chat/completions/{completion_id}", "deleteChatCompletion"),
-    ("GET", "/chat/completions/{completion_id}/messages", "getChatCompletionMessages"),
     ("POST", "/conversations/{conversation_id}/items", "createConversationItems"),
     ("GET", "/conversations/{conversation_id}/items", "listConversationItems"),
     ("GET", "/conversations/{conversation_id}/items/{item_id}", "getConversationItem"),

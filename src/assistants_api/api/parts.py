@@ -1,6 +1,8 @@
 """What the API is built over; made in `bootstrap`."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 
 from assistants_api.domain.model import Catalogue
 from assistants_api.knowledge.search import Searcher
@@ -10,7 +12,7 @@ from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parts:
     """The parts of one server process that routes use."""
 
@@ -26,3 +28,9 @@ class Parts:
     cors_origins: tuple[str, ...] = ()
     version: str = "0"
     has_worker: bool = True
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the model and the version that answer chat completions."""
+        text = f"{self.catalogue.served} {self.version}"
+        return "fp_" + blake2b(text.encode(), digest_size=5).hexdigest()

@@ -1,7 +1,8 @@
-"""What happens to a run, in the order in which it happens; rows of the event log."""
+"""What happens to a run or a completion, in the order in which it happens; rows of the event log."""
 
 from dataclasses import dataclass
 
+from assistants_api.domain.completion import CompletionEvent
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message
 from assistants_api.domain.run import Run
@@ -84,7 +85,7 @@ class ToolOutputAdded:
     output: JsonObject
 
 
-Event = (
+RunEvent = (
     ThreadCreated
     | RunMoved
     | StepMoved
@@ -94,6 +95,7 @@ Event = (
     | ToolCallDelta
     | ToolOutputAdded
 )
+Event = RunEvent | CompletionEvent
 
 
 @dataclass(frozen=True, slots=True)

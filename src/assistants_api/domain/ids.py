@@ -18,7 +18,7 @@ PREFIX_OF = {
     "vector_store_id": "vs",
     "batch_id": "vsfb",
 }
-_HYPHENATED = frozenset({"file"})
+_HYPHENATED = frozenset({"file", "chatcmpl"})
 
 
 def new(prefix: str) -> str:

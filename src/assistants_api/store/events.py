@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -72,6 +72,13 @@ class Events:
         rows: Any = await self.session.execute(statement, {"wanted": channel, "edge": seq})
         return [LogEntry(row[0], decode(row[1], row[2])) for row in rows]
 
+    async def all(self, channel: str) -> list[LogEntry]:
+        """Every event of a channel, in order."""
+        entries: list[LogEntry] = []
+        while more := await self.after(channel, entries[-1].seq if entries else 0):
+            entries += more
+        return entries
+
     async def shown_of(self, channel: str, message_id: str) -> Shown:
         """What was shown of a message so far."""
         c = self.table.c
@@ -81,20 +88,28 @@ class Events:
         text = "".join(delta["text"] for delta in of_message)
         return Shown(text, tuple(each for delta in of_message for each in delta.get("annotations", ())))
 
+    async def remove_of(self, channels: Collection[str]) -> None:
+        """Forget these channels."""
+        await self.session.execute(delete(self.table).where(self.table.c.channel.in_(channels)))
+
     async def remove_of_thread(self, thread_id: str) -> None:
         """Forget the logs of every run of a thread."""
         of_thread = select(tables.runs.c.id).where(tables.runs.c.thread_id == thread_id)
         await self.session.execute(delete(self.table).where(self.table.c.channel.in_(of_thread)))
 
     async def remove_old(self, keep_seconds: float = KEEP_SECONDS) -> None:
-        """Forget the logs of runs that ended longer ago than `keep_seconds`."""
+        """Forget the logs of runs and completions that ended longer ago than `keep_seconds`."""
         runs = tables.runs.c
         ended = select(runs.id).where(
             runs.status.in_(("completed", "incomplete", "failed", "cancelled", "expired")),
             runs.deadline < db_now() - keep_seconds,
         )
-        await self.session.execute(
-            delete(self.table).where(
-                self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(ended)
-            )
+        answered = select(tables.completions.c.id).where(
+            tables.completions.c.ended_at < db_now() - keep_seconds
         )
+        for channels in (ended, answered):
+            await self.session.execute(
+                delete(self.table).where(
+                    self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(channels)
+                )
+            )

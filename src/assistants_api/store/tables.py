@@ -17,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.message import MessageStatus
 from assistants_api.domain.run import ACTIVE, RunStatus
 from assistants_api.domain.step import StepStatus
@@ -164,6 +165,42 @@ run_steps = Table(
     Column("metadata", Json, nullable=False),
     Column("usage", UsageJson),
     Index(None, "run_id", "ord"),
+)
+
+completions = Table(
+    "completions",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("status", Status(CompletionStatus), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("messages", JsonTuple, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("is_stored", Boolean, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("deadline", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("choices", JsonTuple, nullable=False),
+    Column("spent", UsageJson, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("reasoning_tokens", Integer, nullable=False),
+    Column("error", Json),
+)
+_is_going = completions.c.status == CompletionStatus.OPEN.value
+Index("ix_completions_open", completions.c.deadline, sqlite_where=_is_going, postgresql_where=_is_going)
+Index(
+    "ix_completions_passing",
+    completions.c.ended_at,
+    sqlite_where=completions.c.is_stored.is_(False),
+    postgresql_where=completions.c.is_stored.is_(False),
+)
+Index(
+    "ix_completions_kept",
+    completions.c.ord,
+    sqlite_where=completions.c.is_stored.is_(True),
+    postgresql_where=completions.c.is_stored.is_(True),
 )
 
 jobs = Table(

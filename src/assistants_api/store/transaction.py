@@ -11,6 +11,7 @@ from sqlalchemy.engine import CursorResult
 
 from assistants_api.store.assistants import Assistants
 from assistants_api.store.columns import db_now
+from assistants_api.store.completions import Completions
 from assistants_api.store.documents import Documents
 from assistants_api.store.events import Events
 from assistants_api.store.files import Files, UploadParts, Uploads
@@ -77,6 +78,11 @@ class Tx:
     def steps(self) -> Steps:
         """Run steps."""
         return Steps(self)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """Chat completions."""
+        return Completions(self)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, RootModel, create_model
 
 from assistants_api.domain.event import (
-    Event,
     LogEntry,
     MessageDelta,
     MessageMoved,
+    RunEvent,
     RunMoved,
     StepMoved,
     ThreadCreated,
@@ -25,12 +25,12 @@ from assistants_api.wire.steps import RunStepObject
 from assistants_api.wire.threads import ThreadObject
 
 # JSON lets these stand in a string, but readers that split text by Unicode's rules would end the line there.
-_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 
 
-def event_of(event: Event, *, has_content: bool = False) -> tuple[str, str]:
+def event_of(event: RunEvent, *, has_content: bool = False) -> tuple[str, str]:
     """The event's name on the wire and its data, one line of JSON; `has_content`: of search results."""
     match event:
         case MessageDelta(message_id, text, is_first, annotations):
@@ -73,9 +73,10 @@ def event_of(event: Event, *, has_content: bool = False) -> tuple[str, str]:
 
 def frame(entry: LogEntry, *, has_content: bool = False) -> bytes:
     """The entry as it is sent; the id comes last, for parsers that expect the data on line two."""
+    assert isinstance(entry.event, RunEvent), "a run's log holds a run's events"
     name, data = event_of(entry.event, has_content=has_content)
     if not data.isascii():
-        data = data.translate(_LINE_ENDS)
+        data = data.translate(LINE_ENDS)
     return f"event: {name}\ndata: {data}\nid: {entry.seq}\n\n".encode()
 
 

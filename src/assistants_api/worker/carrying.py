@@ -25,7 +25,7 @@ from assistants_api.domain.job import Job
 from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep
 from assistants_api.domain.usage import Usage
@@ -228,6 +228,9 @@ class _Leg:
             case Text(text, tokens):
                 self._usage += Usage(0, tokens)
                 await self._say(self._citations.feed(text))
+            case Thought(_, tokens):
+                # Counted, and not shown: the API of runs has no place for it.
+                self._usage += Usage(0, tokens)
             case ToolCall():
                 self._turn.setdefault("first_token_at", time.time())
             case Calling(calls, usage):
