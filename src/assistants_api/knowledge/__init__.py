@@ -1,0 +1,1 @@
+"""What file_search knows: text out of files, cut for searching."""
