@@ -32,9 +32,17 @@ async def test_a_failure_comes_back_whole(tmp_path: Path) -> None:
 
 
 async def test_an_endless_pdf_ends_at_the_timeout(tmp_path: Path) -> None:
-    with pytest.raises(ParseFailed) as caught:
-        await parse_limited(write(tmp_path, "a", fixtures.endless_pdf()), "a.pdf", timeout=2)
+    path = write(tmp_path, "a", fixtures.endless_pdf())
+    with pytest.raises(ParseFailed) as caught:  # it grows as it goes, so memory must not run out first
+        await parse_limited(path, "a.pdf", timeout=0.5, memory_bytes=8 << 30)
     assert caught.value.message == "The file could not be parsed because reading it takes too long."
+
+
+async def test_a_pdf_that_grows_without_end_dies_of_its_memory_limit(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", fixtures.endless_pdf())
+    with pytest.raises(ParseFailed) as caught:  # PDFium aborts when an allocation fails, and says nothing
+        await parse_limited(path, "a.pdf", timeout=250, memory_bytes=200 << 20)
+    assert (caught.value.code, caught.value.message) == ("invalid_file", "The file could not be parsed.")
 
 
 async def test_a_memory_hog_fails(tmp_path: Path) -> None:

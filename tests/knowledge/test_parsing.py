@@ -151,6 +151,20 @@ VALID = {
 
 
 def mutated(data: bytes, dice: random.Random) -> bytes:
+    """A damaged copy; in a zip file mostly one part is damaged, for damage outside only ever meets the unzipping."""
+    if not data.startswith(b"PK") or dice.random() < 0.2:
+        return scratched(data, dice)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        parts = old.namelist()
+        told = [part for part in parts if "document.xml" in part or "slides/" in part]
+        hit = dice.choice(told if dice.random() < 0.7 else parts)
+        for part in parts:
+            new.writestr(part, scratched(old.read(part), dice) if part == hit else old.read(part))
+    return out.getvalue()
+
+
+def scratched(data: bytes, dice: random.Random) -> bytes:
     """The data with a few bytes changed, a stretch cut out or doubled, or its end missing."""
     out = bytearray(data)
     for _ in range(dice.randint(1, 6)):
