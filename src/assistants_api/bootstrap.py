@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from assistants_api import __version__
@@ -14,7 +15,7 @@ from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
-from assistants_api.knowledge.parser import LimitedReader
+from assistants_api.knowledge.parser import parse_limited
 from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.services.runs import RunLimits
@@ -83,8 +84,12 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             runs = Desk(RunCarrier(db, writer, engine, catalogue, searcher), settings.max_concurrent_runs)
             answers = CompletionCarrier(db, writer, engine, catalogue)
             completions = Desk(answers, settings.max_concurrent_runs)
-            reader = LimitedReader(settings.parse_seconds, settings.parse_memory_mb << 20)
-            files = Desk(FileCarrier(db, blobs, embedder, reader), settings.max_concurrent_files)
+            read = partial(
+                parse_limited,
+                timeout=settings.parse_seconds,
+                memory_bytes=settings.parse_memory_mb << 20,
+            )
+            files = Desk(FileCarrier(db, blobs, embedder, read), settings.max_concurrent_files)
             desks = {JobKind.RUN: runs, JobKind.COMPLETION: completions, JobKind.INGESTION: files}
             worker = Worker(db, writer, desks)
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))

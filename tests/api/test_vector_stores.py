@@ -226,7 +226,7 @@ async def test_a_file_in_two_stores_is_cut_for_each(http):
         ("empty.txt", b"", "invalid_file", "empty"),
         ("blank.md", b" \n ", "invalid_file", "no text"),
         ("broken.pdf", b"%PDF-1.7 nonsense", "invalid_file", "could not be parsed"),
-        ("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00", "invalid_file", "not a text file"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00", "invalid_file", "binary data"),
         ("no.docx", b"PK\x03\x04 nonsense", "invalid_file", "could not be parsed"),
     ],
 )

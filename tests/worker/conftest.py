@@ -23,6 +23,7 @@ from assistants_api.domain.step import RunStep
 from assistants_api.domain.thread import NewThread
 from assistants_api.engine.embedding.hashed import HashEmbedder
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.knowledge.parsed import Parsed
 from assistants_api.knowledge.parsing import parse
 from assistants_api.knowledge.search import Searcher
 from assistants_api.services.assistants import create_assistant
@@ -90,11 +91,9 @@ class House:
 NO_BLOBS = DiskBlobs(Path("/nonexistent"))  # for sweeps that find no file to remove
 
 
-class PlainReader:
+async def read_here(path: Path, filename: str) -> Parsed:
     """Reads files in this process, as fast as tests want it."""
-
-    async def read(self, path: Path, filename: str) -> str:
-        return parse(path, filename)
+    return parse(path, filename)
 
 
 @dataclass
@@ -104,14 +103,14 @@ class Knowledge:
     blobs: Any
     embedder: Any
     searcher: Searcher
-    reader: Any
+    read: Any = read_here
 
 
 def knowledge_over(db: Database, folder: Path | None = None, embedder: Any = None) -> Knowledge:
     """Blobs in a folder (a fresh one if none is given) and hashed embeddings."""
     embedder = embedder or HashEmbedder()
     blobs = DiskBlobs(folder or Path(tempfile.mkdtemp(prefix="blobs-")))
-    return Knowledge(blobs, embedder, Searcher(db, embedder), PlainReader())
+    return Knowledge(blobs, embedder, Searcher(db, embedder))
 
 
 @asynccontextmanager
@@ -128,7 +127,7 @@ async def house_over(
     desks = {
         JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher), 8),
         JobKind.COMPLETION: Desk(CompletionCarrier(db, writer, engine, CATALOGUE), 8),
-        JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.reader), 2),
+        JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.read), 2),
     }
     worker = Worker(db, writer, desks, lease_seconds=lease_seconds)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(worker.run())]

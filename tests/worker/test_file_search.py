@@ -165,14 +165,13 @@ async def test_an_attachment_makes_the_threads_store_and_the_run_waits_for_it(db
     engine = ScriptedEngine([asked(), answered("25【0:0†source】")])
     knowledge = knowledge_over(db)
     reading = asyncio.Event()
-    plain = knowledge.reader
+    plain = knowledge.read
 
-    class Slow:
-        async def read(self, path, filename):
-            await reading.wait()
-            return await plain.read(path, filename)
+    async def slowly(path, filename):
+        await reading.wait()
+        return await plain(path, filename)
 
-    knowledge.reader = Slow()
+    knowledge.read = slowly
     async with house_over(db, engine, knowledge=knowledge) as house:
         file = await filed(db, knowledge)
         attachment = {"file_id": file.id, "tools": [{"type": "file_search"}]}
@@ -249,14 +248,13 @@ async def test_a_search_that_was_cut_by_a_crash_is_made_again_and_nothing_before
     engine = ScriptedEngine([asked(), answered("25 days【0:0†source】.")])
     knowledge = knowledge_over(db)
     held = asyncio.Event()
-    plain = knowledge.reader
+    plain = knowledge.read
 
-    class Stuck:
-        async def read(self, path, filename):
-            await held.wait()
-            return await plain.read(path, filename)
+    async def stuck(path, filename):
+        await held.wait()
+        return await plain(path, filename)
 
-    knowledge.reader = Stuck()
+    knowledge.read = stuck
     async with house_over(db, engine, lease_seconds=0.3, knowledge=knowledge) as house:
         file = await filed(db, knowledge)
         attachment = {"file_id": file.id, "tools": [{"type": "file_search"}]}
@@ -267,7 +265,7 @@ async def test_a_search_that_was_cut_by_a_crash_is_made_again_and_nothing_before
             return any(step.type == "tool_calls" for step in await house.steps(run))
 
         await until(is_searching)
-    knowledge.reader = plain
+    knowledge.read = plain
     async with house_over(db, engine, knowledge=knowledge) as house:
         await house.events(run)
 
@@ -335,11 +333,10 @@ async def test_a_cancel_while_the_search_waits_ends_the_run(sqlite_db, place):
     knowledge = knowledge_over(sqlite_db)
     held = asyncio.Event()
 
-    class Stuck:
-        async def read(self, path, filename):
-            await held.wait()
+    async def stuck(path, filename):
+        await held.wait()
 
-    knowledge.reader = Stuck()
+    knowledge.read = stuck
     calls = [SEARCH] if place == "search" else [SEARCH, ToolCall("call_2", "get_weather", "{}")]
     engine = ScriptedEngine([[*calls, Stop("tool_calls", Usage(1, 1))]])
     async with house_over(sqlite_db, engine, knowledge=knowledge) as house:

@@ -1,72 +1,71 @@
-"""The process that reads one file: it may compute and read, and nothing else.
+"""The child process that reads one file: limits itself first, then parses, writes its reply and ends.
 
-Standard input carries one line, the order as JSON; standard output a header line and the text. Limits on
-memory, processor time and written bytes are set before anything of the file is read, and on Linux a
-network namespace of its own where that is allowed.
+Arguments: path, file name, bytes of memory, seconds of processor time, most characters, the parent's
+process id.
+Reply on stdout: the length of a JSON header (4 bytes, big-endian), the header, then the text in UTF-8.
 """
 
 import contextlib
+import ctypes
 import json
 import os
+import resource
+import signal
+import struct
 import sys
 from pathlib import Path
 
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 
 
 def main() -> None:
-    """Read the order, close the doors, parse, answer."""
-    order = json.loads(sys.stdin.buffer.readline())
+    """Reads the file that the arguments name."""
+    path, filename, memory, seconds, max_text, parent = sys.argv[1:]
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # libraries may print
-    # What the parsers need is loaded before the limits make that harder.
+    os.dup2(2, 1)  # what a library prints must not reach the reply
+    _limit(int(memory), int(seconds), int(parent))
+    from assistants_api.knowledge.parsed import ParseFailed, invalid
     from assistants_api.knowledge.parsing import parse
-    from assistants_api.knowledge.reading import ParseFailed
 
-    _limit(order["memory"], order["seconds"])
+    header: dict[str, str] = {}
+    text = b""
     try:
-        text = parse(Path(order["path"]), order["filename"])
-        if len(text) > order["most"]:
-            raise ParseFailed("invalid_file", "The file could not be parsed because it is too large.")
-        header: dict[str, object] = {"code": None}
-        body = text.encode("utf-8")
+        text = parse(Path(path), filename, int(max_text)).text.encode()
     except ParseFailed as failure:
-        header, body = {"code": failure.code, "message": failure.message}, b""
+        header = {"code": failure.code, "message": failure.message}
     except MemoryError:
-        message = "The file could not be parsed because it needs too much memory."
-        header, body = {"code": "invalid_file", "message": message}, b""
-    out.write(json.dumps({**header, "size": len(body)}).encode() + b"\n" + body)
+        hungry = invalid("because reading it takes too much memory")
+        header = {"code": hungry.code, "message": hungry.message}
+    packed = json.dumps(header).encode()
+    out.write(struct.pack(">I", len(packed)) + packed)
+    out.write(text)
     out.flush()
-    os._exit(0)  # nothing that a library leaves running may keep us
+    os._exit(0)  # nothing is left to tidy, and a library's tidying may hang
 
 
-def _limit(memory: int, seconds: float) -> None:
-    _leave_network()
-    try:
-        import resource
-    except ImportError:  # not on Windows; there only the time limit holds
-        return
-    for kind, limit in (
+def _limit(memory: int, seconds: int, parent: int) -> None:
+    """No memory, time, written files, core dumps or network beyond what is allowed; dies with its parent.
+
+    The network namespace is a second fence where the system lets an ordinary process make one; parsers open
+    no
+    connections of their own (external entities are off).
+    """
+    for kind, most in (
         (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, int(seconds) + 1),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_CPU, seconds),
         (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 64),
     ):
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (limit, limit))
-
-
-def _leave_network() -> None:
-    """Move to a network namespace without any way out, where the kernel lets us."""
-    if sys.platform != "linux":
-        return
-    import ctypes
-
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.unshare(_CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWUSER | _CLONE_NEWNET)
-
-
-if __name__ == "__main__":
-    main()
+        hard = resource.getrlimit(kind)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(kind, (most, most))
+    with contextlib.suppress(OSError, AttributeError):  # not on Linux
+        libc = ctypes.CDLL(None)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if libc.unshare(_CLONE_NEWNET) != 0:
+            libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

@@ -1,81 +1,92 @@
-"""Reads files in a process of its own for each: whatever a file does to its parser ends with that process."""
+"""Parses files in a process of their own, so that a hostile one can hurt nothing but itself."""
 
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
+import struct
 import sys
 from pathlib import Path
-from typing import Any
 
-from assistants_api.knowledge.reading import ParseFailed
+import assistants_api
+from assistants_api.knowledge.parsed import Parsed, ParseFailed, invalid
+from assistants_api.knowledge.parsing import MAX_TEXT
 
-# Some 500 million characters of text are more than the token limit lets pass.
-_MOST_CHARACTERS = 60_000_000
-_PACKAGE = str(Path(__file__).resolve().parents[2])
-
-
-class LimitedReader:
-    """A `Reader` that gives each file at most `seconds` and `memory_bytes`, and no place to write."""
-
-    def __init__(self, seconds: float = 60.0, memory_bytes: int = 1 << 30) -> None:
-        self._seconds = seconds
-        self._memory_bytes = memory_bytes
-
-    async def read(self, path: Path, filename: str) -> str:
-        """The text of the file; `ParseFailed` when there is none, or when the process had to be ended."""
-        search = os.pathsep.join(part for part in (_PACKAGE, os.environ.get("PYTHONPATH")) if part)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "assistants_api.knowledge.parse_process",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={"PATH": os.environ.get("PATH", ""), "PYTHONPATH": search, "PYTHONIOENCODING": "utf-8"},
-            start_new_session=True,
-        )
-        order = {
-            "path": str(path),
-            "filename": filename,
-            "memory": self._memory_bytes,
-            "seconds": self._seconds,
-            "most": _MOST_CHARACTERS,
-        }
-        try:
-            async with asyncio.timeout(self._seconds):
-                answer, _ = await process.communicate(json.dumps(order).encode() + b"\n")
-        except TimeoutError as error:
-            message = f"The file could not be parsed within {self._seconds:g} seconds."
-            raise ParseFailed("invalid_file", message) from error
-        finally:
-            await _end(process)
-        return _text(answer, process.returncode)
+_ROOT = str(Path(assistants_api.__file__).parents[1])
+# Isolated mode ignores PYTHONPATH; the child must run this very package, not another that is installed.
+_START = (
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from assistants_api.knowledge.parse_process import main; main()"
+)
+_HEADER = 4  # bytes
+_MOST_ERRORS = 8 * 1024  # bytes of stderr that are kept
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if hasattr(os, "killpg"):
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-        await process.wait()
+async def parse_limited(
+    path: Path,
+    filename: str,
+    *,
+    timeout: float = 60,
+    memory_bytes: int = 1 << 30,
+    max_text: int = MAX_TEXT,
+) -> Parsed:
+    """The text of a file, read by a child process within `timeout` seconds and `memory_bytes` of address
+    space.
 
-
-def _text(answer: bytes, status: int | None) -> str:
-    line, _, body = answer.partition(b"\n")
+    Raises ParseFailed: `invalid_file` when the file is at fault, also for breaking a limit or crashing its
+    reader,
+    `server_error` when the child could not do its work. A cancelled call kills the child before it returns.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-B", "-c", _START, _ROOT, str(path), filename),
+        *(str(memory_bytes), str(math.ceil(timeout) + 1), str(max_text), str(os.getpid())),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={"LC_ALL": "C.UTF-8"},
+        start_new_session=True,
+    )
+    assert process.stdout is not None, "the process was started with pipes"
+    assert process.stderr is not None, "the process was started with pipes"
     try:
-        header: dict[str, Any] = json.loads(line)
-    except ValueError as error:
-        if status is not None and -status == getattr(signal, "SIGXCPU", None):
-            message = "The file could not be parsed: it takes too long."
-        else:
-            message = "The file could not be parsed: its parser crashed or ran out of memory."
-        raise ParseFailed("invalid_file", message) from error
-    if header["code"] is not None:
-        raise ParseFailed(header["code"], header["message"])
-    if len(body) != header["size"]:
-        raise ParseFailed("server_error", "The parser was ended before it had given the whole text.")
-    return body.decode("utf-8")
+        async with asyncio.timeout(timeout):
+            reply, errors = await asyncio.gather(
+                _read(process.stdout, 4 * max_text + 64 * 1024), _read(process.stderr, _MOST_ERRORS)
+            )
+            status = await process.wait()
+    except TimeoutError:
+        raise invalid("because reading it takes too long") from None
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.communicate()
+    return _parsed(status, reply, errors)
+
+
+def _parsed(status: int, reply: bytes, errors: bytes) -> Parsed:
+    if status == 0 and len(reply) >= _HEADER:
+        (length,) = struct.unpack_from(">I", reply)
+        header = json.loads(reply[_HEADER : _HEADER + length])
+        if header:
+            raise ParseFailed(header["code"], header["message"])
+        return Parsed(reply[_HEADER + length :].decode())
+    if status == -signal.SIGXCPU:
+        raise invalid("because reading it takes too long")
+    if status == -signal.SIGKILL:  # not by us: out of memory, or the hard limit of time
+        raise invalid("because reading it takes too much time or memory")
+    if status < 0 or b"MemoryError" in errors:
+        raise invalid()
+    raise ParseFailed("server_error", "The file could not be read.") from RuntimeError(
+        f"the reading process ended with {status}: {errors.decode(errors='replace')}"
+    )
+
+
+async def _read(stream: asyncio.StreamReader, most: int) -> bytes:
+    """All of a stream; what goes beyond `most` bytes is read and dropped."""
+    kept = bytearray()
+    while piece := await stream.read(64 * 1024):
+        kept += piece[: most - len(kept)]
+    return bytes(kept)

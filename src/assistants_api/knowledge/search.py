@@ -18,7 +18,7 @@ import numpy.typing as npt
 from assistants_api.domain.filters import predicate
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Candidate, Found, Hit, VectorStore
-from assistants_api.knowledge.chunking import Span, keywords, search_terms
+from assistants_api.knowledge.chunking import keywords, search_terms
 from assistants_api.ports import Embedder, Vector
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
@@ -26,6 +26,9 @@ from assistants_api.store.transaction import Tx
 # Reciprocal rank fusion: the constant of Cormack, Clarke and Büttcher (2009).
 _RRF = 60
 _DEPTH = 100
+
+
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +254,7 @@ async def _best_chunk(tx: Tx, place: _Place, start: int, end: int, terms: set[st
 
     def worth(chunk: Span) -> tuple[int, int, int]:
         inside = max(start, chunk[0]), min(end, chunk[1])
-        words = set(keywords(text[inside[0] - first : inside[1] - first]))
+        words = set(keywords(text[inside[0] - first : inside[1] - first]).split())
         return len(words & terms), inside[1] - inside[0], -abs(chunk[0] + chunk[1] - start - end)
 
     return max(chunks, key=worth)

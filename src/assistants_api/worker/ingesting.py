@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Document, StoreFile, StoreFileStatus, Window
 from assistants_api.knowledge import chunking
-from assistants_api.knowledge.reading import ParseFailed, Reader
+from assistants_api.knowledge.parsed import Parsed, ParseFailed
 from assistants_api.ports import Blobs, Embedder
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
@@ -21,6 +22,9 @@ from assistants_api.store.wake import indexed_topic
 from assistants_api.worker.interrupts import StopSignal
 
 logger = logging.getLogger(__name__)
+
+# Reads the text out of a file at a path, by the name that its owner gave it; raises `ParseFailed`.
+Read = Callable[[Path, str], Awaitable[Parsed]]
 
 # What one file may hold (the service's limit for file search).
 MAX_TOKENS = 5_000_000
@@ -35,11 +39,11 @@ class FileCarrier:
     attempt goes on with the window at which a lost one stopped.
     """
 
-    def __init__(self, db: Database, blobs: Blobs, embedder: Embedder, reader: Reader) -> None:
+    def __init__(self, db: Database, blobs: Blobs, embedder: Embedder, read: Read) -> None:
         self._db = db
         self._blobs = blobs
         self._embedder = embedder
-        self._reader = reader
+        self._read = read
 
     async def carry(self, job: Job, stop: StopSignal) -> None:
         """Index until no store waits for the file any more."""
@@ -83,8 +87,8 @@ class FileCarrier:
             document = await tx.documents.find(file.id)
         if document is None or document.embedder not in (None, self._embedder.name):
             text = await self._text(file) if document is None else document.text
-            spans = await asyncio.to_thread(chunking.tokens, text)
-            if not spans:
+            spans = await asyncio.to_thread(chunking.tokenize, text)
+            if not len(spans):
                 raise ParseFailed("invalid_file", "The file contains no text that could be searched.")
             if len(spans) > MAX_TOKENS:
                 raise ParseFailed(
@@ -105,27 +109,27 @@ class FileCarrier:
             raise ParseFailed("unsupported_file", "The file type is not supported.")
         try:
             async with self._blobs.local(file.blob) as path:
-                return await self._reader.read(path, file.filename)
+                return (await self._read(path, file.filename)).text
         except FileNotFoundError as error:
             raise ParseFailed("server_error", "The bytes of the file are gone.") from error
 
     async def _embed(self, job: Job, document: Document) -> bool:
         """Write the windows that are missing; False when nobody waits for them any more."""
         text = document.text
-        spans = await asyncio.to_thread(lambda: chunking.windows(text, chunking.tokens(text)))
+        spans = await asyncio.to_thread(chunking.windows, text)
         async with self._db.read() as tx:
             done = await tx.documents.count_windows(document.file_id)
         for first in range(done, len(spans), _WINDOWS_PER_WRITE):
             pieces = spans[first : first + _WINDOWS_PER_WRITE]
-            vectors = await self._embedder.embed([text[start:end] for start, end in pieces])
+            vectors = await self._embedder.embed([text[piece.start : piece.end] for piece in pieces])
             windows = [
                 Window(
-                    start,
-                    end,
+                    piece.start,
+                    piece.end,
                     np.asarray(vector, dtype=np.float16).tobytes(),
-                    chunking.joined(chunking.keywords(text[start:end])),
+                    chunking.keywords(text[piece.start : piece.end]),
                 )
-                for (start, end), vector in zip(pieces, vectors, strict=True)
+                for piece, vector in zip(pieces, vectors, strict=True)
             ]
             async with self._db.begin() as tx:
                 await _fence(tx, job)
@@ -171,7 +175,8 @@ class FileCarrier:
 
 
 def _cut(text: str, place: StoreFile) -> list[tuple[int, int]]:
-    return chunking.chunks(chunking.tokens(text), place.max_chunk_size_tokens, place.chunk_overlap_tokens)
+    chunks = chunking.chunk(text, place.max_chunk_size_tokens, place.chunk_overlap_tokens)
+    return [(chunk.start, chunk.end) for chunk in chunks]
 
 
 def _vector_bytes(embedder: Embedder) -> int:

@@ -1,37 +1,40 @@
-"""PDF documents, through PDFium."""
+"""PDF through PDFium: the text of its pages, in their order."""
 
 from pathlib import Path
 
-from assistants_api.knowledge.reading import ParseFailed
+from assistants_api.knowledge.parsed import invalid
+
+_MOST_PAGES = 20_000
+_PASSWORD = 4  # FPDF_ERR_PASSWORD in PDFium's fpdfview.h
 
 
-def read(path: Path) -> str:
-    """The text of all pages; a scanned document has none, which is an error."""
+def read(path: Path, max_text: int) -> str:
+    """The text, pages parted by an empty line. Raises ParseFailed when it is locked, broken or only
+    pictures."""
     import pypdfium2
-    import pypdfium2.raw
 
     try:
         document = pypdfium2.PdfDocument(path)
     except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
-            raise ParseFailed(
-                "invalid_file", "The file could not be parsed because it is encrypted."
-            ) from error
-        raise ParseFailed("invalid_file", "The file could not be parsed.") from error
+        if getattr(error, "err_code", None) == _PASSWORD:
+            raise invalid("because it is protected by a password") from None
+        raise invalid("because it is not a readable PDF") from None
     try:
-        pages = []
+        if len(document) > _MOST_PAGES:
+            raise invalid("because it is too large")
+        pages: list[str] = []
+        length = 0
         for number in range(len(document)):
-            try:
-                page = document[number]
-                pages.append(page.get_textpage().get_text_bounded())
-                page.close()
-            except pypdfium2.PdfiumError:
-                continue  # one broken page is no reason to lose the others
-        count = len(document)
+            page = document[number]
+            text = page.get_textpage().get_text_range()
+            page.close()
+            # PDFium marks a hyphen at a line's end with these; the word goes on in the next line.
+            pages.append(text.replace("\ufffe", "").replace("\x02", ""))
+            length += len(text)
+            if length > max_text:
+                raise invalid("because it is too large")
     finally:
         document.close()
-    text = "\n\n".join(page for page in pages if page.strip())
-    if not text:
-        reason = "it has no pages" if not count else "it holds no text; scanned pages need OCR first"
-        raise ParseFailed("invalid_file", f"The file could not be parsed: {reason}.")
-    return text
+    if not any(page.strip() for page in pages):
+        raise invalid("because it has no text; scanned pages are not read")
+    return "\n\n".join(pages)

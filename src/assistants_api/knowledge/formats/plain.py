@@ -1,39 +1,51 @@
-"""Text files in any usual encoding."""
+"""Plain text and source code: UTF-8, UTF-16 and UTF-32 with a mark, and a guess at anything else."""
 
-from pathlib import Path
+import codecs
+import re
 
-from assistants_api.knowledge.reading import ParseFailed
+from assistants_api.knowledge.parsed import invalid
 
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-# What begins like this is no text, whatever its name says.
-_BINARY = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's mark, so it is tried first
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_SAMPLE = 256 * 1024  # bytes; guessing reads each several times
+_CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def read(path: Path) -> str:
-    """The text: UTF-8, UTF-16 by its mark, else what charset-normalizer takes it for."""
-    return decode(path.read_bytes())
-
-
-def decode(raw: bytes) -> str:
-    """The text of these bytes."""
-    for mark, encoding in _MARKS.items():
-        if raw.startswith(mark):
-            try:
-                return raw.decode(encoding)
-            except UnicodeDecodeError as error:
-                raise ParseFailed(
-                    "invalid_file", "The file could not be parsed: its text is broken."
-                ) from error
-    if raw.startswith(_BINARY) or b"\x00" in raw[: 1 << 16]:
-        raise ParseFailed("invalid_file", "The file could not be parsed: it is not a text file.")
+def read(data: bytes) -> str:
+    """The text of the bytes. Raises ParseFailed for binary content."""
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return _decoded(data, encoding)
+    if b"\0" in data:
+        raise invalid("because it holds binary data, not text")
     try:
-        return raw.decode("utf-8")
+        text = data.decode()
     except UnicodeDecodeError:
-        from charset_normalizer import from_bytes
+        text = _decoded(data, _guess(data))
+    if len(_CONTROL.findall(text)) > len(text) // 100:
+        raise invalid("because it holds binary data, not text")
+    return text
 
-        best = from_bytes(raw[: 1 << 20]).best()
-        if best is None:
-            raise ParseFailed(
-                "invalid_file", "The file could not be parsed: its encoding is unknown. Save it as UTF-8."
-            ) from None
-        return raw.decode(best.encoding, "replace")
+
+def _guess(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    sample = data[:_SAMPLE]
+    if len(data) > _SAMPLE:  # never end inside a character
+        sample = sample[: sample.rfind(b"\n") + 1] or sample
+    best = from_bytes(sample).best()
+    if best is None:
+        raise invalid("because its character encoding is not known")
+    return best.encoding
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeError:
+        raise invalid("because its character encoding is not known") from None
