@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.sandbox import SandboxFacts, SandboxOff
@@ -64,24 +63,18 @@ class BubblewrapSandbox:
         # Given as descriptors: the user of a session may not be able to walk to these folders. The guest's
         # session program closes them before it runs anything.
         folders = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in (self._config.environment, GUEST)]
-        program = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            program.write(self._filter)
-            program.flush()
-            program.seek(0)
-            passed = [*folders, program.fileno()]
             return start(
-                lambda channel: self._command(channel, folders[0], folders[1], program.fileno()),
+                lambda channel: self._command(channel, folders[0], folders[1]),
                 uid=free_uid(),
                 is_group=False,
-                pass_fds=passed,
+                pass_fds=folders,
             )
         finally:
-            program.close()
             for descriptor in folders:
                 os.close(descriptor)
 
-    def _command(self, channel: int, environment: int, programs: int, program: int) -> list[str]:
+    def _command(self, channel: int, environment: int, programs: int) -> list[str]:
         limits = self._config.limits
         namespaces = (
             "--unshare-user --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try"
@@ -89,7 +82,7 @@ class BubblewrapSandbox:
         rest = "--disable-userns --die-with-parent --new-session --cap-drop ALL --uid 1000 --gid 1000"
         command = [
             self._program, *namespaces.split(), *rest.split(), "--hostname", "sandbox", "--clearenv",
-            "--seccomp", str(program), "--proc", "/proc", "--dev", "/dev",
+            "--as-pid-1", "--proc", "/proc", "--dev", "/dev",
         ]  # fmt: skip
         for name, value in guest_environment(_PYTHON, _HOME, "/tmp").items():
             command += ["--setenv", name, value]
@@ -119,5 +112,5 @@ class BubblewrapSandbox:
             "/etc/group",
         ]
         command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", _DATA, "--"]
-        order = json.dumps(session_order(channel, _DATA, limits))
+        order = json.dumps(session_order(channel, _DATA, limits, self._filter))
         return [*command, f"{_PYTHON}/bin/python3", "-s", f"{_PROGRAMS}/session.py", order]

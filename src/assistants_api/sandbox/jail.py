@@ -139,12 +139,13 @@ def guest_environment(python: str, home: str, temporary: str) -> dict[str, str]:
 
 
 def session_order(
-    channel: int, data: str, limits: Limits, *, processes: int | None = None
+    channel: int, data: str, limits: Limits, program: bytes, *, processes: int | None = None
 ) -> dict[str, object]:
     """What the session program is told."""
     return {
         "channel": channel,
         "data": data,
+        "filter": program.hex(),
         "limits": {
             "address_space": limits.address_space,
             "processes": processes or limits.processes,

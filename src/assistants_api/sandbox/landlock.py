@@ -120,9 +120,8 @@ class LandlockSandbox:
             order = {
                 "lifeline": lifeline,
                 "rules": rules,
-                "filter": self._filter.hex(),
                 "uid": uid,
-                "session": session_order(channel, str(data), limits, processes=processes),
+                "session": session_order(channel, str(data), limits, self._filter, processes=processes),
             }
             return [f"{python}/bin/python3", "-s", f"{programs}/launcher.py", json.dumps(order)]
 

@@ -1,7 +1,7 @@
 """Makes a jail without namespaces: Landlock, a system-call filter, a user of its own where possible.
 
 Started as `launcher.py ORDER`; ORDER is a JSON object: `lifeline` (a pipe from the server; its end is the
-end of everything here), `rules` (paths with rights), `filter` (byte code in hex), `uid` (or null),
+end of everything here), `rules` (paths with rights), `uid` (or null),
 `session` (see `session.py`). The launcher leads the process group of everything the guest starts: the guest
 cannot leave it, so one signal ends all. Failures are printed for the server to read.
 """
@@ -15,35 +15,20 @@ import struct
 import sys
 from typing import Any, NoReturn
 
+from kernel import call, control
+
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every machine
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
-_SECCOMP_MODE_FILTER = 2
+_PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _EXECUTE, _WRITE, _READ, _READ_DIR, _MAKE_DEVICES = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 6 | 1 << 9 | 1 << 11
 _ALL_FS = {3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _TCP = 1 << 0 | 1 << 1
 _SCOPES = 1 << 0 | 1 << 1  # abstract sockets, signals
 
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def call(number: int, *arguments: Any) -> int:
-    """A system call without a wrapper. Raises OSError."""
-    result = int(libc.syscall(ctypes.c_long(number), *arguments))
-    if result < 0:
-        raise OSError(ctypes.get_errno(), f"system call {number}: {os.strerror(ctypes.get_errno())}")
-    return result
-
-
-def control(option: int, value: Any) -> None:
-    """`prctl`. Raises OSError."""
-    if libc.prctl(option, value, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), f"prctl {option}: {os.strerror(ctypes.get_errno())}")
-
 
 def landlock_version() -> int:
     """The kernel's Landlock ABI, 0 where there is none."""
     try:
-        return call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+        return int(call(_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1)))
     except OSError:
         return 0
 
@@ -72,17 +57,6 @@ def restrict(rules: list[tuple[str, str]]) -> None:
     os.close(ruleset)
 
 
-def load_filter(program: bytes) -> None:
-    """Installs the system-call filter for this process and all that come from it."""
-
-    class Program(ctypes.Structure):
-        _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
-
-    whole = Program(len(program) // 8, program)
-    if libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(whole), 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "the system-call filter was refused")
-
-
 def become_guest(order: dict[str, Any], parent: int) -> None:
     """Everything that is given up before the first line of a guest; then the session."""
     uid = order["uid"]
@@ -100,7 +74,6 @@ def become_guest(order: dict[str, Any], parent: int) -> None:
     os.umask(0o077)
     import session
 
-    load_filter(bytes.fromhex(order["filter"]))
     session.main(order["session"])
 
 

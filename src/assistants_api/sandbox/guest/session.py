@@ -1,8 +1,8 @@
 """The guest: an IPython shell that runs cells, shows what they put out, and hands files over.
 
 Started inside the jail as `session.py ORDER`; ORDER is a JSON object: `channel` (a descriptor), `data` (the
-place of /mnt/data), `limits`. Everything here can be changed by the code it runs: the host believes none of
-it.
+place of /mnt/data), `filter` (byte code in hex), `limits`. Everything here can be changed by the code that it
+runs: the host believes none of it.
 """
 
 import ast
@@ -22,7 +22,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from frames import Channel
+from kernel import control, load_filter
 
+PR_SET_DUMPABLE = 4
 SHOWN = "/mnt/data"
 PIECE = 1 << 20
 PRELOAD = """
@@ -363,10 +365,40 @@ def prepare_home() -> None:
         shutil.copyfile(os.path.join(source, name), os.path.join(target, name))
 
 
+def split(channel: int, program: bytes) -> None:
+    """The first process of a namespace becomes its keeper, and a child goes on as the guest.
+
+    The keeper collects orphans, and its end is the end of all. It has the guest's user, so it makes itself
+    unreadable to it: whoever could write to its memory could undo that it dies with the server.
+    """
+    waits, goes = os.pipe()
+    guest = os.fork()
+    if guest == 0:
+        os.close(goes)
+        os.read(waits, 1)
+        os.close(waits)
+        return
+    os.close(channel)
+    control(PR_SET_DUMPABLE, 0)
+    load_filter(program)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.closerange(3, goes)
+    os.close(goes)
+    while os.wait()[0] != guest:
+        pass
+    os._exit(0)
+
+
 def main(order: dict[str, Any]) -> None:
     """The whole life of a guest."""
     close_others(order["channel"])
+    program = bytes.fromhex(order["filter"])
+    if os.getpid() == 1:
+        split(order["channel"], program)
     limit(order["limits"])
+    load_filter(program)
     prepare_home()
     # What was only for starting is not for the code to see.
     sys.argv = [""]
