@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.sandbox import SandboxFacts, SandboxOff
-from assistants_api.sandbox.config import GUEST, SandboxConfig
+from assistants_api.sandbox.config import SandboxConfig
 from assistants_api.sandbox.filter import compile_filter
+from assistants_api.sandbox.folders import PROGRAMS, make_root, remove
 from assistants_api.sandbox.jail import Jail, free_uid, guest_environment, session_order, start
 from assistants_api.sandbox.probes import prove
 from assistants_api.sandbox.session import JailedSession, first_words
@@ -30,6 +32,7 @@ class BubblewrapSandbox:
         self._config = config
         self._program = ""
         self._filter = b""
+        self._root: Path | None = None
 
     async def start(self) -> None:
         """Tries whether the jail holds. Raises `SandboxOff`, with the reason."""
@@ -41,7 +44,12 @@ class BubblewrapSandbox:
             self._filter = compile_filter(namespaces=True)
         except KeyError:
             raise SandboxOff("the system-call filter has no table for this machine") from None
-        await prove(self)
+        self._root = make_root()
+        try:
+            await prove(self)
+        except SandboxOff:
+            await self.close()
+            raise
 
     async def open(self, *, preload: bool = False) -> JailedSession:
         """A new guest. Raises `Unavailable` when it does not start."""
@@ -56,25 +64,16 @@ class BubblewrapSandbox:
         return SandboxFacts("bubblewrap", "", {"limits_mb": self._config.limits.memory // 2**20})
 
     async def close(self) -> None:
-        """Nothing of a guest is on the host."""
+        """Removes the guest's programs; nothing else of a guest is on the host."""
+        if self._root is not None:
+            remove(self._root)
 
     def _launch(self) -> Jail:
-        assert self._config.environment is not None
-        # Given as descriptors: the user of a session may not be able to walk to these folders. The guest's
-        # session program closes them before it runs anything.
-        folders = [os.open(path, os.O_PATH | os.O_DIRECTORY) for path in (self._config.environment, GUEST)]
-        try:
-            return start(
-                lambda channel: self._command(channel, folders[0], folders[1]),
-                uid=free_uid(),
-                is_group=False,
-                pass_fds=folders,
-            )
-        finally:
-            for descriptor in folders:
-                os.close(descriptor)
+        return start(self._command, uid=free_uid(), is_group=False)
 
-    def _command(self, channel: int, environment: int, programs: int) -> list[str]:
+    def _command(self, channel: int) -> list[str]:
+        assert self._config.environment is not None
+        assert self._root is not None
         limits = self._config.limits
         namespaces = (
             "--unshare-user --unshare-ipc --unshare-pid --unshare-net --unshare-uts --unshare-cgroup-try"
@@ -101,8 +100,8 @@ class BubblewrapSandbox:
             (limits.shared_memory, "/dev/shm"),
         ):
             command += ["--size", str(size), "--tmpfs", path]
-        command += ["--ro-bind", f"/proc/self/fd/{environment}", _PYTHON]
-        command += ["--ro-bind", f"/proc/self/fd/{programs}", _PROGRAMS]
+        command += ["--ro-bind", str(self._config.environment), _PYTHON]
+        command += ["--ro-bind", str(self._root / PROGRAMS), _PROGRAMS]
         command += [
             "--symlink",
             f"{_PROGRAMS}/passwd",

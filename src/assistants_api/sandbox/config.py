@@ -50,13 +50,13 @@ def find_environment(given: Path | None = None) -> Path | None:
     None when there is none that matches; a `given` one is taken as it is, and the self-test judges it.
     """
     if given is not None:
-        return given.absolute()
+        return given.resolve()
     places = (
         Path(sys.prefix).parent / ".venv-sandbox",
         Path.cwd() / ".venv-sandbox",
         Path("/opt/python-env"),
     )
-    return next((place for place in places if is_environment(place)), None)
+    return next((place.resolve() for place in places if is_environment(place)), None)
 
 
 def is_environment(place: Path) -> bool:

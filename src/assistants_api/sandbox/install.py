@@ -127,6 +127,16 @@ def _readable(target: Path) -> None:
                 path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
+def _reachable(target: Path) -> Path:
+    """`target`, or a place under /opt that it will link to: for root, where others cannot walk to it.
+
+    Sessions of a server that runs as root have users of their own.
+    """
+    if os.geteuid() != 0 or all(place.stat().st_mode & 0o001 for place in target.parents if place.exists()):
+        return target
+    return Path("/opt/assistants-api", f"python-env-{hashlib.sha256(bytes(target)).hexdigest()[:8]}")
+
+
 def main() -> int:
     """Installs where `argv` says, unless nothing has changed."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else ".venv-sandbox").absolute()
@@ -136,9 +146,17 @@ def main() -> int:
     facts = target / FACTS
     if facts.is_file() and json.loads(facts.read_text()) == wanted():
         return 0
-    print(f"sandbox: installing the packages for code_interpreter into {target} (about a minute)", flush=True)
+    place = _reachable(target)
+    print(f"sandbox: installing the packages for code_interpreter into {place} (about a minute)", flush=True)
     try:
-        install(target)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        install(place)
+        if place != target:
+            if target.is_symlink() or not target.exists():
+                target.unlink(missing_ok=True)
+            else:
+                shutil.rmtree(target)
+            target.symlink_to(place)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"sandbox: not installed, code_interpreter stays off: {error}", file=sys.stderr)
     return 0

@@ -6,7 +6,6 @@ program lets '/mnt/data' in a cell mean that folder.
 
 import json
 import os
-import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.sandbox import SandboxFacts, SandboxOff
 from assistants_api.sandbox.config import GUEST, SandboxConfig
 from assistants_api.sandbox.filter import compile_filter
+from assistants_api.sandbox.folders import PROGRAMS, make_root, remove
 from assistants_api.sandbox.jail import Jail, free_uid, guest_environment, session_order, start
 from assistants_api.sandbox.probes import prove
 from assistants_api.sandbox.session import JailedSession, first_words
@@ -23,10 +23,10 @@ _READABLE = (
     "/usr/bin", "/usr/lib", "/usr/lib64", "/bin", "/lib", "/lib64",
     "/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/zoneinfo",
 )  # fmt: skip
+_FILES = ("/etc/mime.types",)  # read by libraries when they are there
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 # Below 3 a file may be cut to nothing; below 6 signals reach every process of the same user.
 _LOWEST, _LOWEST_FOR_ONE_USER = 3, 6
-_PREFIX = "assistants-sandbox-"
 
 
 class LandlockSandbox:
@@ -49,12 +49,7 @@ class LandlockSandbox:
         lowest = _LOWEST if os.geteuid() == 0 else _LOWEST_FOR_ONE_USER
         if self._abi < lowest:
             raise SandboxOff(f"Landlock ABI {lowest} is needed here and the kernel has {self._abi}")
-        remove_leftovers()
-        self._root = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
-        self._root.chmod(0o711)  # sessions with users of their own walk through, and cannot list it
-        shutil.copytree(GUEST, self._root / "programs", ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (self._root / "programs", *(self._root / "programs").iterdir()):
-            path.chmod(0o755)
+        self._root = make_root()
         try:
             await prove(self)
         except SandboxOff:
@@ -107,8 +102,12 @@ class LandlockSandbox:
         if uid is not None:
             for path in (folder, data, home, temporary):
                 os.chown(path, uid, uid)
-        programs = self._root / "programs"
-        rules = [(path, "read") for path in (*_READABLE, str(python), str(programs)) if os.path.exists(path)]
+        programs = self._root / PROGRAMS
+        rules = [
+            (path, "read")
+            for path in (*_READABLE, *_FILES, str(python), str(programs))
+            if os.path.exists(path)
+        ]
         rules += [(path, "device") for path in _DEVICES if os.path.exists(path)]
         rules += [(str(path), "write") for path in (data, home, temporary)]
         limits = self._config.limits
@@ -143,24 +142,6 @@ class LandlockSandbox:
         jail.kept.append(ours)
         jail.after.append(lambda: remove(folder))
         return jail
-
-
-def remove(folder: Path) -> None:
-    """Deletes a folder that a guest has written to, whatever it left there; nothing outside is touched."""
-    command = ["rm", "-rf", "--one-file-system", "--", str(folder)]
-    subprocess.run(command, stderr=subprocess.DEVNULL)
-    if folder.exists():  # folders without rights, of a guest that has the server's user
-        subprocess.run(["chmod", "-R", "u+rwX", "--", str(folder)], stderr=subprocess.DEVNULL)
-        subprocess.run(command, stderr=subprocess.DEVNULL)
-
-
-def remove_leftovers() -> None:
-    """Folders of servers that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        is_ours = not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
-        if is_ours and owner.isdigit() and not Path("/proc", owner).exists():
-            remove(folder)
 
 
 def _threads_of(uid: int) -> int:

@@ -1,6 +1,7 @@
 """Chooses the tier: the best that passes its self-test, or the one named, or none, with the reason."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 from assistants_api.domain.sandbox import SandboxOff
 from assistants_api.ports import Sandbox
 from assistants_api.sandbox.config import SandboxConfig
+from assistants_api.sandbox.folders import closed_to_others
 from assistants_api.sandbox.off import OffSandbox
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ async def _choose(wish: Wish, config: SandboxConfig) -> Sandbox:
         return OffSandbox(f"it needs Linux, and this is {sys.platform}")
     if config.environment is None or not config.environment.is_dir():
         return OffSandbox("its Python environment is missing; run `make install`")
+    if os.geteuid() == 0 and (closed := closed_to_others(config.environment)):
+        return OffSandbox(f"{closed} is closed to the users that run the sessions of a root server")
     reasons: list[str] = []
     for tier, make in _tiers(config).items():
         if wish not in ("auto", tier):

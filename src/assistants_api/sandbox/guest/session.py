@@ -10,6 +10,7 @@ import base64
 import codecs
 import fcntl
 import json
+import mimetypes
 import os
 import queue
 import resource
@@ -133,7 +134,7 @@ class Printed:
         if not text or self._left <= 0:
             return
         if self._data != SHOWN:
-            text = text.replace(self._data, SHOWN)
+            text = text.replace(self._data, SHOWN).replace(sys.prefix, "/opt/python-env")
         kept = text[: self._left]
         self._left -= len(kept)
         if not self._left:
@@ -327,6 +328,8 @@ class Guest:
         config.InteractiveShell.enable_tip = False
         shell = Shell.instance(config=config)
         if self._data != SHOWN:
+            # It reads files of the host where they exist, and takes it badly when it may not.
+            mimetypes.knownfiles.clear()
             shell.ast_transformers.append(Moved(self._data))
         return shell
 
