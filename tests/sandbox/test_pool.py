@@ -1,7 +1,7 @@
 """Sessions by key: kept, replaced, bounded, warm, swept."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -15,9 +15,11 @@ from tests.sandbox.conftest import open_or_skip, run
 
 
 @pytest.fixture(scope="module")
-def jail() -> Sandbox:
+def jail() -> Iterator[Sandbox]:
     """The best tier of this machine: the pool does not know which."""
-    return open_or_skip("auto")
+    opened = open_or_skip("auto")
+    yield opened
+    asyncio.run(opened.close())
 
 
 @pytest.fixture

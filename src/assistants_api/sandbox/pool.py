@@ -73,7 +73,7 @@ class SessionPool:
             ]
 
     async def close(self) -> None:
-        """Ends every session, then the sandbox."""
+        """Ends every session; the sandbox is closed by whoever opened it."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,7 +81,6 @@ class SessionPool:
         await asyncio.gather(*(session.close() for session in [*sessions, *self._warm]))
         self._seats.clear()
         self._warm.clear()
-        await self._sandbox.close()
 
     def describe(self) -> SandboxFacts:
         """The sandbox, with how many sessions there are."""
