@@ -260,15 +260,21 @@ class JailedSession:
 
     async def _look(self) -> None:
         """The watchdog: often while a cell runs, less often between."""
+        clock = asyncio.get_running_loop().time
+        looked_at = clock()
         while self._ended is None:
+            until_next = looked_at + (_BUSY_TICK if self._is_busy else _IDLE_TICK) - clock()
+            if until_next > 0:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(until_next):
+                        await self._wake.wait()
+                continue
             if reason := self.watch.broken():
                 log.info("sandbox: %s", reason)
                 self.end(reason)
                 return
-            self._wake.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_BUSY_TICK if self._is_busy else _IDLE_TICK):
-                    await self._wake.wait()
+            looked_at = clock()
 
     def _set_busy(self, is_busy: bool) -> None:
         self._is_busy = is_busy

@@ -52,8 +52,9 @@ class Watch:
         return None
 
     def memory(self) -> int:
-        """Private memory of all processes, in bytes."""
-        found = (_read(pid, "smaps_rollup") for pid in descendants(self._jail.process.pid))
+        """Private memory of all processes, the keeper outside included, in bytes."""
+        keeper = self._jail.process.pid
+        found = (_read(pid, "smaps_rollup") for pid in (keeper, *descendants(keeper)))
         return _kilobytes(_PRIVATE, found) * 1024
 
     def _disk(self, processes: list[int]) -> tuple[int, int]:
