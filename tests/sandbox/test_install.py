@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from assistants_api.sandbox import install
+from assistants_api.sandbox.config import is_environment
 from tests.sandbox.conftest import environment
 
 
@@ -83,6 +84,8 @@ def test_every_wanted_package_is_pinned_and_there():
     assert {"numpy", "pandas", "scipy", "matplotlib", "pillow", "openpyxl", "ipython"} <= {
         line.partition("==")[0] for line in lines
     }
+    if not is_environment(environment()) and not os.environ.get("CI"):
+        pytest.skip("the environment is not installed (make install)")
     packages = next(environment().resolve().glob("lib/python3*/site-packages"))
     there = {path.name.lower() for path in packages.glob("*.dist-info")}
     assert {f"{line.replace('-', '_').replace('==', '-')}.dist-info" for line in lines} <= there
