@@ -15,10 +15,11 @@ PAGE = ROOT / "docs" / "compatibility.md"
 
 def routes() -> dict[str, str]:
     """Operation ids of our routes, with method and path."""
-    from assistants_api.api import assist, assistants, messages, models, runs, steps, threads
+    from assistants_api.api import assist
+    from assistants_api.api.app import SERVED
 
     found: dict[str, str] = {}
-    for part in (assistants, threads, messages, runs, steps, models, assist):
+    for part in (*SERVED, assist):
         for route in part.router.routes:
             if isinstance(route, StrictRoute) and route.operation_id:
                 found[route.operation_id] = f"{sorted(route.methods)[0]} {route.path}"
@@ -63,8 +64,12 @@ def page() -> str:
         "",
         "Known differences from the original, by choice:",
         "",
-        "- `file_search` and `code_interpreter` can be stored on an assistant; a run that would need them is refused",
-        "  (400, `unsupported_tool`) until these tools are served. File and vector store ids are stored unchecked.",
+        "- `code_interpreter` can be stored on an assistant; a run that would need it is refused",
+        "  (400, `unsupported_tool`) until this tool is served.",
+        "- The bytes of uploaded files can be downloaded whatever their purpose: they are yours.",
+        "- `createEmbedding` serves one embedder under every model name, and takes texts, not token numbers.",
+        "- Chat completions refuse by name what this server cannot do (audio, predicted outputs, web search, custom tools,",
+        "  the old `functions`); docs/extensions.md says what becomes of every field.",
         "- `deleteModel` is always refused: models are served by setting.",
         "- A run expires by its deadline even while a tool output is awaited, as the original did.",
         "- `parallel_tool_calls: false` stops the model after its first call.",

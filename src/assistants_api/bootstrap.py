@@ -6,13 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from assistants_api import __version__
 from assistants_api.api.parts import Parts
+from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
-from assistants_api.ports import Engine
+from assistants_api.knowledge.parser import parse_limited
+from assistants_api.knowledge.search import Searcher
+from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.services.runs import RunLimits
 from assistants_api.settings import BUNDLED, Settings
 from assistants_api.store.database import Database
@@ -21,6 +26,8 @@ from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
+from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Sweeper, Worker
 
 logger = logging.getLogger(__name__)
@@ -46,6 +53,10 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         wake = Wake()
         db: Database = await open_database(database_url(settings), wake)
         stack.push_async_callback(db.close)
+        blobs = build_blobs(settings)
+        embedder = build_embedder(settings)
+        stack.push_async_callback(embedder.close)
+        searcher = Searcher(db, embedder, cache_bytes=settings.search_cache_mb << 20)
         engine = build_engine(settings)
         stack.push_async_callback(engine.close)
         if with_worker:
@@ -57,6 +68,9 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             log=Log(db),
             catalogue=catalogue,
             engine=engine,
+            blobs=blobs,
+            embedder=embedder,
+            searcher=searcher,
             limits=limits,
             api_keys=settings.api_keys,
             cors_origins=settings.cors_origins,
@@ -64,11 +78,20 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             has_worker=with_worker,
         )
         worker: Worker | None = None
-        tasks = [asyncio.create_task(Sweeper(db).run(), name="sweeper")]
+        tasks = [asyncio.create_task(Sweeper(db, blobs).run(), name="sweeper")]
         if with_worker:
             writer = LogWriter(db)
-            runs = Desk(RunCarrier(db, writer, engine, catalogue), settings.max_concurrent_runs)
-            worker = Worker(db, writer, {JobKind.RUN: runs})
+            runs = Desk(RunCarrier(db, writer, engine, catalogue, searcher), settings.max_concurrent_runs)
+            answers = CompletionCarrier(db, writer, engine, catalogue)
+            completions = Desk(answers, settings.max_concurrent_runs)
+            read = partial(
+                parse_limited,
+                timeout=settings.parse_seconds,
+                memory_bytes=settings.parse_memory_mb << 20,
+            )
+            files = Desk(FileCarrier(db, blobs, embedder, read), settings.max_concurrent_files)
+            desks = {JobKind.RUN: runs, JobKind.COMPLETION: completions, JobKind.INGESTION: files}
+            worker = Worker(db, writer, desks)
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
         stack.push_async_callback(_end, tasks)
@@ -122,6 +145,37 @@ def build_engine(settings: Settings) -> Engine:
                     max_rows=settings.max_batch,
                 )
             )
+
+
+def build_blobs(settings: Settings) -> Blobs:
+    """Where the bytes of files lie."""
+    if settings.blobs:
+        from assistants_api.blobs.objects import ObjectBlobs
+
+        return ObjectBlobs(settings.blobs, settings.s3_endpoint)
+    return DiskBlobs(settings.data_dir / "blobs")
+
+
+def build_embedder(settings: Settings) -> Embedder:
+    """The embedder that the settings name; nothing is loaded before it is used."""
+    from assistants_api.engine.embedding.hashed import HashEmbedder
+    from assistants_api.engine.embedding.local import LocalEmbedder, MissingEmbedder, minilm_folder
+    from assistants_api.engine.embedding.remote import RemoteEmbedder
+
+    kind, _, rest = settings.embedder.partition(":")
+    match kind:
+        case "hash":
+            return HashEmbedder()
+        case "path":
+            folder = Path(rest).expanduser()
+            return LocalEmbedder(folder, f"path:{folder.name}")
+        case "http":
+            if not settings.embedder_url:
+                raise BadSettings("ASSISTANTS_EMBEDDER=http:… needs ASSISTANTS_EMBEDDER_URL.")
+            return RemoteEmbedder(settings.embedder_url, model=rest, api_key=settings.embedder_api_key)
+        case _:
+            folder_found = minilm_folder()
+            return MissingEmbedder() if folder_found is None else LocalEmbedder(folder_found, "minilm")
 
 
 def build_catalogue(settings: Settings, engine: Engine) -> Catalogue:

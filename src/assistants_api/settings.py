@@ -52,9 +52,25 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Comma list of web origins that may call the API from a browser."
     )
-    max_concurrent_runs: int = Field(64, ge=1, description="Runs that one worker carries at once.")
-    max_waiting_runs: int = Field(1000, ge=1, description="Runs that may wait; more are refused with 429.")
+    max_concurrent_runs: int = Field(
+        64, ge=1, description="Runs that one worker carries at once, and as many completions."
+    )
+    max_waiting_runs: int = Field(
+        1000, ge=1, description="Runs, or completions, that may wait; more are refused with 429."
+    )
     max_batch: int = Field(16, ge=1, le=512, description="Answers that the local model writes at once.")
+    embedder: str = Field(
+        "minilm",
+        description="minilm (offline package), path:FOLDER, http:MODEL (and EMBEDDER_URL), or hash.",
+    )
+    embedder_url: str | None = Field(None, description="For EMBEDDER=http:…: the server's base URL.")
+    embedder_api_key: str | None = Field(None, description="For EMBEDDER=http:…: its API key.")
+    search_cache_mb: int = Field(1024, ge=16, description="Memory for vectors of stores that are searched.")
+    blobs: str = Field("", description="s3://BUCKET/PREFIX for files; empty means a folder in DATA_DIR.")
+    s3_endpoint: str | None = Field(None, description="For BLOBS=s3:…: a store other than AWS.")
+    max_concurrent_files: int = Field(2, ge=1, description="Files that one worker indexes at once.")
+    parse_seconds: float = Field(60, gt=0, description="What reading the text of one file may take.")
+    parse_memory_mb: int = Field(1024, ge=128, description="Memory that reading one file may take.")
     run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
     sandbox: Literal["auto", "bubblewrap", "landlock", "off"] = Field(
         "auto",
@@ -91,6 +107,20 @@ class Settings(BaseSettings):
             return value
         pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
         return {name.strip(): target.strip() for name, _, target in pairs}
+
+    @field_validator("embedder")
+    @classmethod
+    def _known_embedder(cls, value: str) -> str:
+        if value not in ("minilm", "hash") and not value.startswith(("path:", "http:")):
+            raise ValueError("must be minilm, hash, path:FOLDER or http:MODEL")
+        return value
+
+    @field_validator("blobs")
+    @classmethod
+    def _known_blobs(cls, value: str) -> str:
+        if value and not value.startswith("s3://"):
+            raise ValueError("must be empty or begin with s3://")
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -14,22 +14,35 @@ from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits
 from assistants_api.store.database import Database
 from assistants_api.store.log import Log
-from tests.worker.conftest import CATALOGUE, house_over
+from tests.worker.conftest import CATALOGUE, Knowledge, house_over, knowledge_over
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
 
 
 @asynccontextmanager
 async def client_over(
-    db: Database, engine: ScriptedEngine | None = None, *, works: bool = False, **given: Any
+    db: Database,
+    engine: ScriptedEngine | None = None,
+    *,
+    works: bool = False,
+    knowledge: Knowledge | None = None,
+    **given: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application; `works` adds a worker, without one runs stay queued."""
     engine = engine or ScriptedEngine([[Text("Hello.")]])
-    given = {"catalogue": CATALOGUE, "limits": RunLimits(), **given}
+    knowledge = knowledge or knowledge_over(db)
+    given = {
+        "catalogue": CATALOGUE,
+        "limits": RunLimits(),
+        "blobs": knowledge.blobs,
+        "embedder": knowledge.embedder,
+        "searcher": knowledge.searcher,
+        **given,
+    }
     parts = Parts(db=db, log=Log(db), engine=engine, **given)
     async with AsyncExitStack() as stack:
         if works:
-            await stack.enter_async_context(house_over(db, engine))
+            await stack.enter_async_context(house_over(db, engine, knowledge=knowledge))
         transport = httpx.ASGITransport(create_app(parts), raise_app_exceptions=False)
         yield await stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url="http://test", headers=BETA)

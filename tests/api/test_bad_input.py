@@ -99,7 +99,7 @@ async def test_a_bad_message_leaves_no_thread_behind(http):
 
 
 async def test_a_run_that_cannot_start_adds_no_message(http):
-    assistant = await made(http, "/v1/assistants", model="m", tools=[{"type": "file_search"}])
+    assistant = await made(http, "/v1/assistants", model="m", tools=[{"type": "code_interpreter"}])
     thread = await made(http, "/v1/threads")
     body = {"assistant_id": assistant["id"], "additional_messages": [{"role": "user", "content": "x"}]}
 

@@ -218,10 +218,14 @@ INVALID = [
         "decimal_above_max_value",
     ),
     (
-        {"model": "m", "tool_resources": {"file_search": {"vector_stores": [{}]}}},
-        "Vector stores are not served yet, so none can be made here.",
+        {
+            "model": "m",
+            "tool_resources": {"file_search": {"vector_store_ids": ["vs_a"], "vector_stores": [{}]}},
+        },
+        "Mutually exclusive parameters: 'tool_resources.file_search.vector_store_ids' and"
+        " 'tool_resources.file_search.vector_stores'.",
         "tool_resources.file_search.vector_stores",
-        "unsupported_parameter",
+        "mutually_exclusive_parameters",
     ),
 ]
 
@@ -281,11 +285,16 @@ async def test_what_a_run_cannot_honour_is_refused_by_name(open_client):
             body["assistant_id"] = assistant["id"]
             return refusal(await http.post(f"/v1/threads/{thread['id']}/runs", json=body))
 
-        assert (await refused(tools=[{"type": "file_search"}]))[2:] == ("tools[0].type", "unsupported_tool")
+        code = [{"type": "code_interpreter"}]
+        assert (await refused(tools=code))[2:] == ("tools[0].type", "unsupported_tool")
+        taken = [{"type": "function", "function": {"name": "file_search"}}]
+        assert (await refused(tools=taken))[2:] == ("tools[0].function.name", "invalid_value")
         assert (await refused(response_format={"type": "json_object"}))[3] == "unsupported_response_format"
         assert (await refused(tool_choice="required"))[2:] == ("tool_choice", "invalid_value")
         named = {"type": "function", "function": {"name": "absent"}}
         assert (await refused(tool_choice=named))[2:] == ("tool_choice", "invalid_value")
+        hosted = {"type": "file_search"}
+        assert (await refused(tool_choice=hosted))[2:] == ("tool_choice", "invalid_value")
         assert (await http.get(f"/v1/threads/{thread['id']}/runs")).json()["data"] == []
 
 
@@ -322,11 +331,11 @@ async def test_unknown_urls_are_told_apart(http):
 
 
 async def test_operations_to_come_say_so(http):
-    response = await http.post("/v1/vector_stores", json={})
+    response = await http.post("/v1/moderations", json={})
 
     status, message, _, code = refusal(response)
     assert (status, code) == (501, "not_implemented")
-    assert "createVectorStore" in message
+    assert "createModeration" in message
     assert response.headers["x-should-retry"] == "false"
 
 

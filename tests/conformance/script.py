@@ -19,6 +19,12 @@ SCRIPT: list[Any] = [
     {"when": "at length", "steps": ["many words " * 400]},
     {"when": "break", "steps": ["Well", {"fail": "The model broke."}]},
     {"when": "chinese", "steps": ['你好，世界。\U0001f600 done\n\n"quoted"']},
+    {
+        "when": "How much holiday",
+        "steps": [{"call": "file_search", "arguments": {"query": "days of holiday"}}],
+    },
+    {"when": "Staff get 25", "steps": ["You get 25 days", "【0:", "0†source】", " a year【9:9†source】."]},
+    {"when": "as data", "steps": ['{"city": "Oslo", "degrees": 3}']},
     {"when": "Hello", "steps": ["Hello, how can I help you today?"]},
     ["Something else."],
     *[["Something else."]] * 500,

@@ -94,7 +94,11 @@ def serving(folder: Path, script: list[Any] | None = None, **settings: str) -> I
     environment = {"ASSISTANTS_DATA_DIR": str(folder), "ASSISTANTS_LOG_LEVEL": "warning"}
     if script is not None:
         (folder / "script.json").write_text(json.dumps(script))
-        environment |= {"ASSISTANTS_ENGINE": "scripted", "ASSISTANTS_SCRIPT": str(folder / "script.json")}
+        environment |= {
+            "ASSISTANTS_ENGINE": "scripted",
+            "ASSISTANTS_SCRIPT": str(folder / "script.json"),
+            "ASSISTANTS_EMBEDDER": "hash",
+        }
     environment |= {f"ASSISTANTS_{name.upper()}": value for name, value in settings.items()}
     served = start(environment)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import httpx
 import pytest
@@ -35,6 +36,19 @@ class Checked:
         self.operations.add(operation)
         return value
 
+    def upload(self, operation: str, path: str, **form) -> dict:
+        response = self._http.post(path, **form)
+        assert response.status_code == 200, response.text
+        value = response.json()
+        check_body(operation, value)
+        self.operations.add(operation)
+        return value
+
+    def file(self, name: str, text: str) -> dict:
+        """A file that was uploaded."""
+        form = {"files": {"file": (name, text.encode())}, "data": {"purpose": "assistants"}}
+        return self.upload("createFile", "/files", **form)
+
     def stream(self, path: str, body: dict, *, continues: bool = False) -> list[tuple[str, dict]]:
         response = self._http.post(path, json={**body, "stream": True})
         assert response.status_code == 200, response.text
@@ -63,6 +77,7 @@ def asking(text: str, **given) -> dict:
 
 
 def test_assistants(api):
+    file = api.file("a.txt", "A.")
     full = {
         "model": "gpt-4o",
         "name": "n",
@@ -70,7 +85,7 @@ def test_assistants(api):
         "instructions": "i",
         "tools": [{"type": "code_interpreter"}, {"type": "file_search"}, TOOL],
         "tool_resources": {
-            "code_interpreter": {"file_ids": ["file-a"]},
+            "code_interpreter": {"file_ids": [file["id"]]},
             "file_search": {"vector_store_ids": []},
         },
         "metadata": {"k": "v"},
@@ -109,8 +124,100 @@ def test_assistants(api):
     assert gone == {"id": bare["id"], "object": "assistant.deleted", "deleted": True}
 
 
+def settled(api, operation, path):
+    """The object once nothing of it is in progress."""
+    deadline = time.monotonic() + 30
+    while (found := api.call(operation, "GET", path))["status"] == "in_progress":
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+def test_files_and_uploads(api):
+    file = api.file("notes.txt", "Notes.")
+    path = f"/files/{file['id']}"
+    assert api.call("retrieveFile", "GET", path) == file
+    assert file in api.call("listFiles", "GET", "/files?purpose=assistants")["data"]
+    assert api.raw(f"{path}/content") == b"Notes."
+    api.operations.add("downloadFile")
+    assert api.call("deleteFile", "DELETE", path)["object"] == "file"
+    announced = {"filename": "big.txt", "purpose": "assistants", "bytes": 3, "mime_type": "text/plain"}
+    upload = api.call("createUpload", "POST", "/uploads", announced)
+    path = f"/uploads/{upload['id']}"
+    part = api.upload("addUploadPart", f"{path}/parts", files={"data": ("blob", b"big")})
+    done = api.call("completeUpload", "POST", f"{path}/complete", {"part_ids": [part["id"]]})
+    assert done["file"]["bytes"] == 3
+    other = api.call("createUpload", "POST", "/uploads", announced)
+    assert api.call("cancelUpload", "POST", f"/uploads/{other['id']}/cancel")["status"] == "cancelled"
+
+
+def test_vector_stores(api):
+    files = [api.file(f"{n}.txt", f"Text number {n} is about zebras.") for n in range(2)]
+    ids = [file["id"] for file in files]
+    made = {"name": "s", "file_ids": ids[:1], "expires_after": {"anchor": "last_active_at", "days": 1}}
+    store = api.call("createVectorStore", "POST", "/vector_stores", made)
+    path = f"/vector_stores/{store['id']}"
+    api.call("getVectorStore", "GET", path)
+    api.call("listVectorStores", "GET", "/vector_stores?limit=2")
+    api.call("modifyVectorStore", "POST", path, {"name": "t", "metadata": {"a": "b"}})
+    added = {"file_id": ids[1], "attributes": {"n": 1, "big": True, "word": "x"}}
+    api.call("createVectorStoreFile", "POST", f"{path}/files", added)
+    settled(api, "getVectorStore", path)
+    file = api.call("getVectorStoreFile", "GET", f"{path}/files/{ids[1]}")
+    assert file["attributes"] == {"n": 1, "big": True, "word": "x"}
+    api.call("listVectorStoreFiles", "GET", f"{path}/files?filter=completed")
+    one = f"{path}/files/{ids[1]}"
+    api.call("updateVectorStoreFileAttributes", "POST", one, {"attributes": {"n": 2}})
+    content = api.call("retrieveVectorStoreFileContent", "GET", f"{one}/content")
+    assert content["data"] == [{"type": "text", "text": "Text number 1 is about zebras."}]
+    wanted = {"query": "zebras", "filters": {"type": "gte", "key": "n", "value": 2}}
+    found = api.call("searchVectorStore", "POST", f"{path}/search", wanted)
+    assert [item["file_id"] for item in found["data"]] == [ids[1]]
+    api.call("deleteVectorStoreFile", "DELETE", one)
+    batch = api.call("createVectorStoreFileBatch", "POST", f"{path}/file_batches", {"file_ids": ids})
+    batch_path = f"{path}/file_batches/{batch['id']}"
+    settled(api, "getVectorStoreFileBatch", batch_path)
+    api.call("listFilesInVectorStoreBatch", "GET", f"{batch_path}/files")
+    assert api.call("cancelVectorStoreFileBatch", "POST", f"{batch_path}/cancel")["status"] == "completed"
+    api.call("createEmbedding", "POST", "/embeddings", {"model": "m", "input": "zebra"})
+    api.call("deleteVectorStore", "DELETE", path)
+
+
+def test_a_run_that_searches(api):
+    file = api.file("handbook.md", "Staff get 25 days of holiday a year.")
+    helper = {"file_search": {"vector_stores": [{"file_ids": [file["id"]], "metadata": {"k": "v"}}]}}
+    made = {"model": "m", "tools": [{"type": "file_search"}], "tool_resources": helper}
+    assistant = api.call("createAssistant", "POST", "/assistants", made)
+    [store_id] = assistant["tool_resources"]["file_search"]["vector_store_ids"]
+    settled(api, "getVectorStore", f"/vector_stores/{store_id}")
+    body = {"assistant_id": assistant["id"], "thread": asking("How much holiday do I get?")}
+
+    events = api.stream("/threads/runs", body)
+
+    deltas = [data["delta"]["content"][0]["text"] for name, data in events if name == "thread.message.delta"]
+    assert "".join(delta.get("value", "") for delta in deltas) == "You get 25 days【0:0†source】 a year."
+    [cited] = [delta for delta in deltas if delta.get("annotations")]
+    [annotation] = cited["annotations"]
+    assert annotation["file_citation"] == {"file_id": file["id"]}
+    [whole] = [data for name, data in events if name == "thread.message.completed"]
+    assert whole["content"][0]["text"]["annotations"] == [
+        {key: value for key, value in annotation.items() if key != "index"}
+    ]
+    steps = [data for name, data in events if name == "thread.run.step.completed"]
+    [result] = steps[0]["step_details"]["tool_calls"][0]["file_search"]["results"]
+    assert set(result) == {"file_id", "file_name", "score"}
+    run = next(data for name, data in events if name == "thread.run.created")
+    path = f"/threads/{run['thread_id']}/runs/{run['id']}/steps"
+    include = "include[]=step_details.tool_calls[*].file_search.results[*].content"
+    step = api.call("getRunStep", "GET", f"{path}/{steps[0]['id']}?{include}")
+    [result] = step["step_details"]["tool_calls"][0]["file_search"]["results"]
+    assert result["content"] == [{"type": "text", "text": "Staff get 25 days of holiday a year."}]
+    listed = api.call("listRunSteps", "GET", f"{path}?order=asc&{include}")["data"]
+    assert listed[0] == step
+
+
 def test_threads_and_messages(api):
-    attachment = {"file_id": "file-a", "tools": [{"type": "file_search"}]}
+    attachment = {"file_id": api.file("b.txt", "B.")["id"], "tools": [{"type": "file_search"}]}
     thread = api.call("createThread", "POST", "/threads", asking("first", attachments=[attachment]))
     path = f"/threads/{thread['id']}"
     api.call("getThread", "GET", path)
@@ -356,6 +463,13 @@ SERVED = {
     "createMessage", "listMessages", "getMessage", "modifyMessage", "deleteMessage",
     "createThreadAndRun", "createRun", "listRuns", "getRun", "modifyRun", "cancelRun", "submitToolOuputsToRun",
     "listRunSteps", "getRunStep", "listModels", "retrieveModel",
+    "createFile", "listFiles", "retrieveFile", "deleteFile", "downloadFile",
+    "createUpload", "addUploadPart", "completeUpload", "cancelUpload",
+    "createVectorStore", "listVectorStores", "getVectorStore", "modifyVectorStore", "deleteVectorStore",
+    "searchVectorStore", "createVectorStoreFile", "listVectorStoreFiles", "getVectorStoreFile",
+    "updateVectorStoreFileAttributes", "deleteVectorStoreFile", "retrieveVectorStoreFileContent",
+    "createVectorStoreFileBatch", "getVectorStoreFileBatch", "cancelVectorStoreFileBatch",
+    "listFilesInVectorStoreBatch", "createEmbedding",
 }  # fmt: skip
 
 

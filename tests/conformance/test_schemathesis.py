@@ -39,7 +39,12 @@ def real_ids(fuzzed: Served) -> dict[str, str]:
         http.get(f"/threads/{run['thread_id']}/runs/{run['id']}/events").read()
         message = http.get(f"/threads/{run['thread_id']}/messages").json()["data"][0]
         step = http.get(f"/threads/{run['thread_id']}/runs/{run['id']}/steps").json()["data"][0]
+        completion = http.post(
+            "/chat/completions",
+            json={"model": "m", "messages": [{"role": "user", "content": "Hello"}], "store": True},
+        ).json()
     return {
+        "completion_id": completion["id"],
         "assistant_id": assistant["id"],
         "thread_id": run["thread_id"],
         "run_id": run["id"],

@@ -1,5 +1,6 @@
 """The doors apart, and a model that cannot load: plain processes, as an operator would run them."""
 
+import json
 import os
 import signal
 import subprocess
@@ -32,8 +33,6 @@ async def test_two_servers_and_a_worker_share_one_postgresql(tmp_path):
         if os.environ.get("CI"):
             pytest.fail("in CI PostgreSQL must be there: set ASSISTANTS_TEST_POSTGRES_URL")
         pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
-    import json
-
     (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
     async with fresh_postgres() as url:
         environment = {
@@ -126,3 +125,51 @@ def test_sigterm_hands_a_run_back_and_the_next_start_ends_it(tmp_path):
         "value"
     ]
     assert text == "".join(f"word{n} " for n in range(200))
+
+
+@pytest.mark.postgres
+@pytest.mark.timeout(120)
+async def test_a_chat_goes_on_when_its_worker_is_killed(tmp_path):
+    if POSTGRES is None:
+        if os.environ.get("CI"):
+            pytest.fail("in CI PostgreSQL must be there: set ASSISTANTS_TEST_POSTGRES_URL")
+        pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    async with fresh_postgres() as url:
+        environment = {
+            "ASSISTANTS_DATA_DIR": str(tmp_path),
+            "ASSISTANTS_DATABASE_URL": url,
+            "ASSISTANTS_ENGINE": "scripted",
+            "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+        }
+
+        def worker() -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "assistants_api", "worker"]
+            return subprocess.Popen(command, env={**os.environ, **environment})
+
+        served = start(environment, arguments=["--no-worker"])
+        workers = [worker()]
+        body = {"model": "m", "messages": [{"role": "user", "content": "slowly"}], "stream": True}
+        chunks = []
+        try:
+            served.ready()
+            with httpx.stream(
+                "POST", f"{served.base_url}/chat/completions", json=body, timeout=60
+            ) as response:
+                for line in response.iter_lines():
+                    if not line.startswith("data: {"):
+                        continue
+                    chunks.append(json.loads(line.removeprefix("data: ")))
+                    if len(chunks) == 20:
+                        workers[0].kill()
+                        workers.append(worker())
+        finally:
+            for each in workers:
+                each.terminate()
+            served.stop()
+            codes = [each.wait(20) for each in workers]
+
+    text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
+    assert text == "".join(f"word{n} " for n in range(200))
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert codes == [-signal.SIGKILL, 0]

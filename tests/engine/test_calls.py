@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.engine.calls import HERMES, LLAMA, MISTRAL, Family, family_of
-from assistants_api.engine.text import Speech
+from assistants_api.engine.text import Aside, Speech
 
 NAMES = ("get_weather", "add")
 PARIS = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
@@ -28,7 +28,7 @@ def heard(
 ) -> list[str | tuple[str, str]]:
     """The parts of an answer that came in these pieces: texts joined, calls as (name, arguments)."""
     speech = Speech(family, names, stops, parallel=parallel, reasons=reasons)
-    found: list[str | ToolCall] = []
+    found: list[str | Aside | ToolCall] = []
     for piece in pieces:
         found.extend(speech.feed(piece))
     found.extend(speech.finish())
@@ -36,6 +36,8 @@ def heard(
     for one in found:
         if isinstance(one, ToolCall):
             merged.append((one.name, one.arguments))
+        elif isinstance(one, Aside):
+            continue
         elif merged and isinstance(merged[-1], str):
             merged[-1] += one
         else:
@@ -174,3 +176,33 @@ def test_the_family_is_read_from_the_template() -> None:
     assert family_of("... <tool_call> ...") is HERMES
     assert family_of("[TOOL_CALLS]") is MISTRAL
     assert family_of("<|python_tag|>") is LLAMA
+
+
+THOUGHTS = [
+    ("<think>\nI must  look.\n</think>\n\nYes.", "I must  look.", "Yes."),
+    ("<think></think>Yes.", "", "Yes."),
+    ("<think>a < b, </thin air>.</think>Yes.", "a < b, </thin air>.", "Yes."),
+    ("<think>never ends \n", "never ends", ""),
+    ("No <think>thought</think>.", "", "No <think>thought</think>."),
+]
+
+
+@pytest.mark.parametrize(("said", "thought", "shown"), THOUGHTS)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_reasoning_is_told_apart_in_any_pieces(said: str, thought: str, shown: str, size: int) -> None:
+    speech = Speech(HERMES, (), (), reasons=True)
+
+    found: list[str | Aside | ToolCall] = []
+    for start in range(0, len(said), size):
+        found.extend(speech.feed(said[start : start + size]))
+    found.extend(speech.finish())
+
+    assert "".join(one.text for one in found if isinstance(one, Aside)) == thought
+    assert "".join(one for one in found if isinstance(one, str)) == shown
+
+
+def test_an_answer_may_begin_within_its_reasoning() -> None:
+    speech = Speech(HERMES, (), (), in_reasoning=True)
+
+    assert speech.feed("Hm. ") == [Aside("Hm.")]
+    assert speech.feed("Well.</think>\n\nYes.") == [Aside(" Well."), "Yes."]

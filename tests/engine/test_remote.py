@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
-from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.remote import Patience, RemoteEngine
 from tests.engine.conftest import until
@@ -361,3 +361,53 @@ async def test_a_server_that_is_away_is_named_in_the_reason() -> None:
     with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
         await parts_of(engine, asks())
     await engine.close()
+
+
+async def test_sampling_is_passed_on_by_the_names_that_servers_know() -> None:
+    sampling = Sampling(
+        top_k=40,
+        min_p=0.1,
+        frequency_penalty=0.5,
+        presence_penalty=-0.5,
+        logit_bias=((7, -1.5),),
+        top_logprobs=2,
+    )
+    named = (ChatMessage("user", "Hi", name="ann"),)
+    async with asking(HELLO, HELLO) as (engine, upstream):
+        await parts_of(engine, asks(sampling=sampling, messages=named))
+        await parts_of(engine, asks())
+
+    full, bare = upstream.bodies
+    asked = {
+        "top_k": 40,
+        "min_p": 0.1,
+        "frequency_penalty": 0.5,
+        "presence_penalty": -0.5,
+        "logit_bias": {"7": -1.5},
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    assert {name: full[name] for name in asked} == asked
+    assert full["messages"] == [{"role": "user", "content": "Hi", "name": "ann"}]
+    assert not set(asked) & set(bare)
+
+
+async def test_log_probabilities_and_reasoning_are_passed_back() -> None:
+    entry = {"token": "Hi", "logprob": -0.5, "bytes": [72, 105], "top_logprobs": []}
+    spoken = {
+        "choices": [
+            {"index": 0, "delta": {"content": "Hi"}, "logprobs": {"content": [entry]}, "finish_reason": None}
+        ]
+    }
+    answer = streams(
+        delta(reasoning_content="Let me "), delta(reasoning="think."), spoken, end(), usage(5, 4)
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(sampling=Sampling(top_logprobs=0)))
+
+    assert parts[1:] == [
+        Thought("Let me ", 2),
+        Thought("think.", 2),
+        Text("Hi", 1, (entry,)),
+        Stop("stop", Usage(5, 4)),
+    ]

@@ -30,7 +30,7 @@ from assistants_api.services.threads import create_thread
 from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import Channel, LogWriter
-from tests.worker.conftest import CATALOGUE
+from tests.worker.conftest import CATALOGUE, NO_BLOBS
 
 FACTS = ScriptedEngine([]).describe()
 TOOL = {"type": "function", "function": {"name": "f"}}
@@ -108,7 +108,11 @@ class RunLife(RuleBasedStateMachine):
             for job in jobs:
                 async with self.db.read() as tx:
                     run, seq = await tx.runs.get(job.subject_id), await tx.events.last_seq(job.subject_id)
+                    message, open_step = await tx.messages.open_of(run.id), await tx.steps.open_of(run.id)
+                    shown = await tx.events.text_of(run.id, message.id) if message else ""
                 recording = Recording(self.writer, Channel(run.id, job.lease, seq), run)
+                if message is not None and open_step is not None:
+                    recording.resume(message, open_step, shown)
                 self.legs.append(recording)
                 await self.step(recording, recording.begin())
 
@@ -196,7 +200,7 @@ class RunLife(RuleBasedStateMachine):
 
     @rule()
     def expire_and_clean(self) -> None:
-        self.do(sweep(self.db))
+        self.do(sweep(self.db, NO_BLOBS))
 
     @precondition(lambda self: self.legs)
     @rule(pick=st.integers(0, 9))

@@ -348,7 +348,11 @@ async def test_the_tables_and_the_migrations_agree(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'm.sqlite3'}")
     with engine.begin() as connection:
         upgrade(connection)
-        found = compare_metadata(MigrationContext.configure(connection), metadata)
+        # The keyword index is no table that SQLAlchemy knows: each database has its own kind.
+        context = MigrationContext.configure(
+            connection, opts={"include_name": lambda name, kind, _: not str(name).startswith("window_terms")}
+        )
+        found = compare_metadata(context, metadata)
     engine.dispose()
 
     assert found == []

@@ -1,7 +1,10 @@
 """The one tool loop, without threads, rows or routes."""
 
-from assistants_api.agent.loop import Finished, Paused, ToolReturned, answer
-from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, ToolCall
+from dataclasses import replace
+
+from assistants_api.agent.loop import Calling, Finished, Paused, Turned, answer
+from assistants_api.agent.tools import ToolReturned
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.scripted import ScriptedEngine
 
@@ -10,8 +13,8 @@ SEARCH = ToolCall("call_s", "search", '{"q":"oslo"}')
 WEATHER = ToolCall("call_w", "weather", '{"city":"Oslo"}')
 
 
-async def search(call: ToolCall) -> str:
-    return "Oslo is a city."
+async def search(call: ToolCall):
+    yield ToolReturned(call, "Oslo is a city.")
 
 
 async def heard(prompt, engine, tools=()):
@@ -26,25 +29,30 @@ async def test_our_tools_run_before_the_loop_waits_for_theirs():
     assert events == [
         SEARCH,
         WEATHER,
+        Calling((SEARCH,), Usage(5, 2)),
         ToolReturned(SEARCH, "Oslo is a city."),
-        Paused((WEATHER,), Usage(5, 2)),
+        Paused((WEATHER,), Usage()),  # its usage was told by `Calling`
     ]
 
 
-async def test_the_model_reads_what_our_tools_return_and_goes_on():
-    engine = ScriptedEngine(
-        [
-            [Text("Well. "), SEARCH, Stop("tool_calls", Usage(5, 2))],
-            [Text("Done."), Stop("stop", Usage(9, 1))],
-        ]
-    )
+async def test_after_our_tools_the_model_is_to_be_asked_again():
+    engine = ScriptedEngine([[Text("Well. "), SEARCH, Stop("tool_calls", Usage(5, 2))]])
 
     events = await heard(HELLO, engine, {"search": search})
 
-    assert events[-1] == Finished("stop", Usage(14, 3))
-    again = engine.prompts[1].messages
-    assert [message.role for message in again] == ["user", "assistant", "tool"]
-    assert (again[1].content, again[1].tool_calls) == ("Well. ", (SEARCH,))
+    assert events == [
+        Text("Well. "),
+        SEARCH,
+        Calling((SEARCH,), Usage(5, 2)),
+        ToolReturned(SEARCH, "Oslo is a city."),
+        Turned(),
+    ]
+
+
+async def test_an_answer_without_calls_is_finished():
+    engine = ScriptedEngine([[Text("Done."), Stop("length", Usage(9, 1))]])
+
+    assert (await heard(HELLO, engine))[-1] == Finished("length", Usage(9, 1))
 
 
 async def test_white_space_before_a_call_is_not_text():
@@ -59,11 +67,20 @@ async def test_white_space_before_words_is_kept():
     assert [event.text for event in await heard(HELLO, engine) if isinstance(event, Text)] == ["\n Hi"]
 
 
-async def test_a_budget_that_is_spent_between_turns_ends_the_answer():
-    prompt = Prompt("r", "m", HELLO.messages, sampling=Sampling(max_tokens=2))
-    engine = ScriptedEngine([[SEARCH, Stop("tool_calls", Usage(5, 2))]])
+async def test_white_space_that_was_held_back_brings_its_tokens_and_probabilities():
+    engine = ScriptedEngine([Text("\n"), Text(" Hi"), Text(" you")])
+    prompt = replace(HELLO, sampling=Sampling(top_logprobs=0))
 
-    last = (await heard(prompt, engine, {"search": search}))[-1]
+    first, second, *_ = await heard(prompt, engine)
 
-    assert isinstance(last, Finished)
-    assert (last.reason, last.usage.completion_tokens, len(engine.prompts)) == ("length", 2, 1)
+    assert (first.text, [entry["token"] for entry in first.logprobs]) == ("\n Hi", ["\n", " Hi"])
+    assert (second.text, len(second.logprobs)) == (" you", 1)
+    assert first.tokens + second.tokens == 2
+
+
+async def test_thoughts_pass_through_and_are_not_said():
+    engine = ScriptedEngine([Thought("Hm."), Text("Yes.")])
+
+    events = await heard(HELLO, engine)
+
+    assert events == [Thought("Hm."), Text("Yes."), Finished("stop", Usage(1, 2))]

@@ -17,7 +17,7 @@ from assistants_api.domain.event import (
     ToolCallDelta,
     ToolCallStarted,
 )
-from assistants_api.domain.message import Message, MessageStatus
+from assistants_api.domain.message import Message, MessageStatus, Shown
 from assistants_api.domain.run import NewRun, Run
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.thread import Thread
@@ -63,7 +63,7 @@ def test_a_step_opens_with_two_equal_events_and_ends_with_its_usage():
 def test_a_message_opens_empty_and_ends_whole():
     created = event_of(MessageMoved(a_message(), created=True))
     opened = event_of(MessageMoved(a_message()))
-    cut = MessageMoved(a_message().cut("Hal", "max_tokens", NOW))
+    cut = MessageMoved(a_message().cut(Shown("Hal"), "max_tokens", NOW))
 
     assert (created[0], opened[0]) == ("thread.message.created", "thread.message.in_progress")
     assert created[1] == opened[1]

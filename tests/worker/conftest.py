@@ -1,14 +1,17 @@
 """A worker over a scripted engine, and plain builders for what it works on."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.assistant import Assistant, NewAssistant
 from assistants_api.domain.event import LogEntry
 from assistants_api.domain.job import JobKind
@@ -18,7 +21,11 @@ from assistants_api.domain.page import PageQuery
 from assistants_api.domain.run import NewRun, Run
 from assistants_api.domain.step import RunStep
 from assistants_api.domain.thread import NewThread
+from assistants_api.engine.embedding.hashed import HashEmbedder
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.knowledge.parsed import Parsed
+from assistants_api.knowledge.parsing import parse
+from assistants_api.knowledge.search import Searcher
 from assistants_api.services.assistants import create_assistant
 from assistants_api.services.messages import list_messages
 from assistants_api.services.runs import RunLimits, create_thread_and_run, get_run
@@ -27,6 +34,8 @@ from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 from assistants_api.store.writer import LogWriter
 from assistants_api.worker.carrying import RunCarrier
+from assistants_api.worker.completing import CompletionCarrier
+from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Worker
 
 CATALOGUE = Catalogue("scripted", {"*": "scripted"}, datetime(2026, 1, 1, tzinfo=UTC))
@@ -79,13 +88,47 @@ class House:
         return list((await list_messages(self.db, run.thread_id, PageQuery(order="asc"), run.id)).data)
 
 
+NO_BLOBS = DiskBlobs(Path("/nonexistent"))  # for sweeps that find no file to remove
+
+
+async def read_here(path: Path, filename: str) -> Parsed:
+    """Reads files in this process, as fast as tests want it."""
+    return parse(path, filename)
+
+
+@dataclass
+class Knowledge:
+    """Where files lie and how they are read and found; without any model."""
+
+    blobs: Any
+    embedder: Any
+    searcher: Searcher
+    read: Any = read_here
+
+
+def knowledge_over(db: Database, folder: Path | None = None, embedder: Any = None) -> Knowledge:
+    """Blobs in a folder (a fresh one if none is given) and hashed embeddings."""
+    embedder = embedder or HashEmbedder()
+    blobs = DiskBlobs(folder or Path(tempfile.mkdtemp(prefix="blobs-")))
+    return Knowledge(blobs, embedder, Searcher(db, embedder))
+
+
 @asynccontextmanager
 async def house_over(
-    db: Database, engine: ScriptedEngine, *, lease_seconds: float = 5.0
+    db: Database,
+    engine: ScriptedEngine,
+    *,
+    lease_seconds: float = 5.0,
+    knowledge: "Knowledge | None" = None,
 ) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
-    desks = {JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE), 8)}
+    knowledge = knowledge or knowledge_over(db)
+    desks = {
+        JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher), 8),
+        JobKind.COMPLETION: Desk(CompletionCarrier(db, writer, engine, CATALOGUE), 8),
+        JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.read), 2),
+    }
     worker = Worker(db, writer, desks, lease_seconds=lease_seconds)
     tasks = [asyncio.create_task(writer.run()), asyncio.create_task(worker.run())]
     try:

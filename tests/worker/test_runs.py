@@ -19,7 +19,7 @@ from assistants_api.services.runs import cancel_run, modify_run, submit_tool_out
 from assistants_api.services.sweeping import sweep
 from assistants_api.services.threads import delete_thread
 from tests.conftest import until
-from tests.worker.conftest import house_over, user
+from tests.worker.conftest import NO_BLOBS, house_over, user
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 NOW = datetime.now(UTC)
@@ -182,7 +182,7 @@ async def test_a_run_expires_at_its_deadline_even_if_its_worker_hangs(open_house
         run = await house.start(expiry=0.3)
         await until(lambda: house.messages(run))
 
-        await until(lambda: sweep(house.db))
+        await until(lambda: sweep(house.db, NO_BLOBS))
 
         ended = await house.run(run)
         assert ended.status is RunStatus.EXPIRED
@@ -198,7 +198,7 @@ async def test_a_run_expires_without_any_worker(sqlite_db):
     async with house_over(sqlite_db, ScriptedEngine([[Wait("never")]])) as house:
         run = await house.start(expiry=0.05)
 
-    await until(lambda: sweep(sqlite_db))
+    await until(lambda: sweep(sqlite_db, NO_BLOBS))
 
     async with sqlite_db.read() as tx:
         assert (await tx.runs.get(run.id)).status is RunStatus.EXPIRED
@@ -234,7 +234,7 @@ async def test_a_run_that_three_workers_lost_fails(open_house):
             run = run or await house.start()
             await until(lambda house=house: house.worker.carried == 1)
 
-    await until(lambda: sweep(house.db))
+    await until(lambda: sweep(house.db, NO_BLOBS))
 
     ended = await house.run(run)
     assert ended.status is RunStatus.FAILED

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from assistants_api.agent.citations import without_markers
+from assistants_api.agent.tools import OURS, shown_choice, shown_tools
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message, MessageStatus
@@ -14,6 +16,8 @@ Count = Callable[[Prompt], Awaitable[int]]
 
 # Room that is kept for an answer when the run sets no limit of its own.
 ANSWER_RESERVE = 512
+# How many calls of our own tools one run may make.
+MOST_OWN_CALLS = 24
 _BYTES_PER_MESSAGE = 64
 
 
@@ -66,7 +70,7 @@ def gather(
         request_id=run.id,
         model=model,
         messages=(),
-        tools=tuple(tool for tool in run.tools if tool["type"] == "function"),
+        tools=shown_tools(run.tools),
         tool_choice=_tool_choice(run, steps),
         parallel_tool_calls=run.parallel_tool_calls,
         response_format=run.response_format,
@@ -140,7 +144,7 @@ def refuse_images(context: Context, model: str) -> None:
 def _chat(message: Message) -> ChatMessage:
     if message.has_images:
         return ChatMessage(message.role, tuple(_chat_part(part) for part in message.content))
-    return ChatMessage(message.role, message.text)
+    return ChatMessage(message.role, without_markers(message.text, message.annotations))
 
 
 def _chat_part(part: JsonObject) -> JsonObject:
@@ -160,25 +164,35 @@ def _own_turns(own: Sequence[Message], steps: Sequence[RunStep]) -> tuple[ChatMe
             if message is not None and message.status is not MessageStatus.IN_PROGRESS:
                 turns.append(ChatMessage("assistant", message.text))
             continue
-        calls = tuple(
-            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-            for call in step.tool_calls
-        )
+        calls = tuple(asked(call) for call in step.tool_calls)
         # Text and calls of one model call are one message to the model.
         spoke = turns and turns[-1].role == "assistant" and not turns[-1].tool_calls
         text = turns.pop().content if spoke else ""
         turns.append(ChatMessage("assistant", text, tool_calls=calls))
-        turns += [
-            ChatMessage("tool", call["function"]["output"], tool_call_id=call["id"])
-            for call in step.tool_calls
-        ]
+        turns += [ChatMessage("tool", _answered(call), tool_call_id=call["id"]) for call in step.tool_calls]
     return tuple(turns)
 
 
+def asked(call: JsonObject) -> ToolCall:
+    """A step's call as the model made it."""
+    if call["type"] == "function":
+        return ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+    return ToolCall(call["id"], call["type"], call["arguments"])
+
+
+def _answered(call: JsonObject) -> str:
+    return str(call["function"]["output"] if call["type"] == "function" else call["output"])
+
+
 def _tool_choice(run: Run, steps: Sequence[RunStep]) -> str | JsonObject:
-    """The run's choice for its first call; once a forced call was made, the model is free to answer."""
-    has_called = any(step.type == "tool_calls" for step in steps)
-    return "auto" if has_called and run.tool_choice != "none" else run.tool_choice
+    """The run's choice for its first call; once a forced call was made, the model is free to answer.
+
+    A model that has used our tools so often must answer now: else a run might go on until its deadline.
+    """
+    called = [step for step in steps if step.type == "tool_calls"]
+    if sum(call["type"] in OURS for step in called for call in step.tool_calls) >= MOST_OWN_CALLS:
+        return "none"
+    return "auto" if called and run.tool_choice != "none" else shown_choice(run.tool_choice)
 
 
 def _left(limit: int | None, spent: int) -> int | None:

@@ -1,13 +1,16 @@
 """The application: every router under every root, behind the front."""
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from assistants_api.api import (
     assist,
     assistants,
+    completions,
     document,
+    embeddings,
     errors,
+    files,
     front,
     health,
     later,
@@ -16,6 +19,8 @@ from assistants_api.api import (
     runs,
     steps,
     threads,
+    uploads,
+    vector_stores,
 )
 from assistants_api.api.auth import KeyRing
 from assistants_api.api.metrics import Metrics
@@ -27,6 +32,22 @@ The OpenAI Assistants API v2, served by yourself. Point any official SDK's `base
 
 Operations that are not part of that API are marked as extensions.
 """
+
+
+# Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
+SERVED = (
+    assistants,
+    runs,
+    threads,
+    steps,
+    messages,
+    completions,
+    files,
+    vector_stores,
+    uploads,
+    embeddings,
+    models,
+)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -47,12 +68,14 @@ def create_app(parts: Parts) -> FastAPI:
     document.install(app)
     app.include_router(health.router)
     # Each router is included by itself: every level of nesting is searched again for every request.
-    for part in _protocol():
+    protocol = (*(part.router for part in SERVED), later.router())
+    for part in protocol:
         app.include_router(part, prefix="/v1", responses=ERRORS)
     # Azure-style clients: the same operations with `api-version` and `api-key`, and no beta header.
     for root in ("/openai", "/openai/v1"):
-        for part in _protocol():
+        for part in protocol:
             app.include_router(part, prefix=root, include_in_schema=False)
+        app.include_router(completions.deployments, prefix=root)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
@@ -65,9 +88,3 @@ def create_app(parts: Parts) -> FastAPI:
             expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
         )
     return app
-
-
-def _protocol() -> tuple[APIRouter, ...]:
-    # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
-    parts = (assistants, runs, threads, steps, messages, models)
-    return (*(part.router for part in parts), later.router())

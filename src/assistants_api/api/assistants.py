@@ -50,10 +50,10 @@ async def get_assistant(assistant_id: AssistantId, given: Given) -> Response:
     response_model=AssistantObject,
     openapi_extra=both(_ID, takes(ModifyAssistantRequest)),
 )
-async def modify_assistant(assistant_id: AssistantId, request: Request, given: Given) -> Response:
+async def modify_assistant(assistant_id: AssistantId, request: Request, given: Given, now: Now) -> Response:
     """Change the given fields of an assistant."""
     body = await read_body(request, ModifyAssistantRequest, may_be_absent=True)
-    changed = await assistants.modify_assistant(given.db, assistant_id, body.changes(), given.catalogue)
+    changed = await assistants.modify_assistant(given.db, assistant_id, body.changes(), given.catalogue, now)
     return reply(AssistantObject.of(changed))
 
 

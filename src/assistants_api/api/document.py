@@ -9,6 +9,10 @@ from pydantic.json_schema import models_json_schema
 
 from assistants_api.wire.assist import AssistRequest
 from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssistantRequest
+from assistants_api.wire.chat_events import CreateChatCompletionStreamResponse
+from assistants_api.wire.completions import CreateChatCompletionRequest, UpdateChatCompletionRequest
+from assistants_api.wire.embeddings import CreateEmbeddingRequest
+from assistants_api.wire.files import CompleteUploadRequest, CreateUploadRequest, FileForm, PartForm
 from assistants_api.wire.messages import CreateMessageRequest, ModifyMessageRequest
 from assistants_api.wire.run_events import stream_event_schema
 from assistants_api.wire.runs import (
@@ -18,19 +22,41 @@ from assistants_api.wire.runs import (
     SubmitToolOutputsRunRequest,
 )
 from assistants_api.wire.threads import CreateThreadRequest, ModifyThreadRequest
+from assistants_api.wire.vector_stores import (
+    CreateVectorStoreFileBatchRequest,
+    CreateVectorStoreFileRequest,
+    CreateVectorStoreRequest,
+    UpdateVectorStoreFileAttributesRequest,
+    UpdateVectorStoreRequest,
+    VectorStoreSearchRequest,
+)
 
 _BODIES = (
     AssistRequest,
+    CompleteUploadRequest,
     CreateAssistantRequest,
+    CreateChatCompletionRequest,
+    CreateChatCompletionStreamResponse,
+    CreateEmbeddingRequest,
     CreateMessageRequest,
     CreateRunRequest,
     CreateThreadAndRunRequest,
     CreateThreadRequest,
+    CreateUploadRequest,
+    CreateVectorStoreFileBatchRequest,
+    CreateVectorStoreFileRequest,
+    CreateVectorStoreRequest,
+    FileForm,
     ModifyAssistantRequest,
     ModifyMessageRequest,
     ModifyRunRequest,
     ModifyThreadRequest,
+    PartForm,
     SubmitToolOutputsRunRequest,
+    UpdateChatCompletionRequest,
+    UpdateVectorStoreFileAttributesRequest,
+    UpdateVectorStoreRequest,
+    VectorStoreSearchRequest,
 )
 _BETA_HEADER = {
     "name": "OpenAI-Beta",

@@ -1,6 +1,7 @@
 """From what went wrong to a status and the envelope: one short table, and nothing else ever leaves."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -38,9 +39,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(BodyCut, _cut)
 
 
+def body_of(problem: Problem) -> tuple[int, dict[str, Any]]:
+    """The status and the envelope that say `problem`."""
+    status, type_ = next(found for kind, found in STATUS.items() if isinstance(problem, kind))
+    return status, error_body(problem.message, type=type_, param=problem.param, code=problem.code)
+
+
 def answer(problem: Problem) -> JSONResponse:
     """The response that says `problem`."""
-    status, type_ = next(found for kind, found in STATUS.items() if isinstance(problem, kind))
+    status, body = body_of(problem)
     headers: dict[str, str] = {}
     if isinstance(problem, TooManyRequests):
         headers["retry-after"] = str(problem.retry_after)
@@ -48,7 +55,6 @@ def answer(problem: Problem) -> JSONResponse:
         headers["x-should-retry"] = "false"
     if isinstance(problem, Unavailable):
         headers["retry-after"] = "1"
-    body = error_body(problem.message, type=type_, param=problem.param, code=problem.code)
     return JSONResponse(body, status, headers)
 
 

@@ -68,6 +68,10 @@ ThreadId = Annotated[str, _id("thread_id")]
 MessageId = Annotated[str, _id("message_id")]
 RunId = Annotated[str, _id("run_id")]
 StepId = Annotated[str, _id("step_id")]
+FileId = Annotated[str, _id("file_id")]
+UploadId = Annotated[str, _id("upload_id")]
+VectorStoreId = Annotated[str, _id("vector_store_id")]
+BatchId = Annotated[str, _id("batch_id")]
 
 
 def path_ids(*names: str) -> dict[str, Any]:
@@ -77,11 +81,23 @@ def path_ids(*names: str) -> dict[str, Any]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "string", "pattern": f"^{ids.PREFIX_OF[name]}_[a-zA-Z0-9]+$"},
+            "schema": {"type": "string", "pattern": f"^{ids.beginning(ids.PREFIX_OF[name])}[a-zA-Z0-9]+$"},
         }
         for name in names
     ]
     return {"parameters": parameters}
+
+
+def metadata_wanted(request: Request) -> dict[str, str]:
+    """The pairs of every `metadata[key]=value` in the query."""
+    wanted: dict[str, str] = {}
+    for name, value in request.query_params.items():
+        if name.startswith("metadata["):
+            key = name.removeprefix("metadata[").removesuffix("]")
+            if not key or not name.endswith("]"):
+                raise InvalidRequest(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
+            wanted[key] = value
+    return wanted
 
 
 async def read_body(request: Request, model: type[R], *, may_be_absent: bool = False) -> R:

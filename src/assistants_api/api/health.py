@@ -27,10 +27,16 @@ async def ready(given: Given) -> JSONResponse:
     facts = given.engine.describe()
     database: dict[str, Any] = given.db.describe()
     counts: dict[str, int] = {}
+    completions: dict[str, int] = {}
     try:
         async with given.db.read() as tx:
             counts = {str(status): number for status, number in (await tx.runs.count_active()).items()}
-            counts["waiting"] = await tx.jobs.depth(JobKind.RUN)
+            waiting = await tx.jobs.depths()
+            counts["waiting"] = waiting.get(JobKind.RUN, 0)
+            completions = {
+                "open": await tx.completions.count_open(),
+                "waiting": waiting.get(JobKind.COMPLETION, 0),
+            }
         database["state"] = "ready"
     except Unavailable as error:
         database |= {"state": "failed", "reason": error.message}
@@ -42,6 +48,7 @@ async def ready(given: Given) -> JSONResponse:
         "engine": asdict(facts),
         "database": database,
         "runs": counts,
+        "completions": completions,
     }
     return JSONResponse(body, 200 if is_ready else 503)
 

@@ -13,8 +13,8 @@ router = APIRouter(prefix="/models", tags=["Models"], route_class=StrictRoute)
 @router.get("", operation_id="listModels")
 async def list_models(given: Given) -> ListModelsResponse:
     """List the served model and its aliases."""
-    catalogue = given.catalogue
-    models = [Model.named(name, catalogue.created_at) for name in catalogue.names]
+    catalogue, engine = given.catalogue, given.engine.describe()
+    models = [Model.named(name, catalogue.created_at, engine) for name in catalogue.names]
     return ListModelsResponse(object="list", data=models)
 
 
@@ -27,7 +27,7 @@ async def retrieve_model(model: str, given: Given) -> Model:
         raise NotFound(
             f"The model '{model}' does not exist", param="model", code="model_not_found"
         ) from unknown
-    return Model.named(model, given.catalogue.created_at)
+    return Model.named(model, given.catalogue.created_at, given.engine.describe())
 
 
 @router.delete("/{model:path}", operation_id="deleteModel")

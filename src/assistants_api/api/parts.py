@@ -1,15 +1,18 @@
 """What the API is built over; made in `bootstrap`."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 
 from assistants_api.domain.model import Catalogue
-from assistants_api.ports import Engine
+from assistants_api.knowledge.search import Searcher
+from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.services.runs import RunLimits
 from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Parts:
     """The parts of one server process that routes use."""
 
@@ -17,8 +20,17 @@ class Parts:
     log: Log
     catalogue: Catalogue
     engine: Engine
+    blobs: Blobs
+    embedder: Embedder
+    searcher: Searcher
     limits: RunLimits
     api_keys: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     version: str = "0"
     has_worker: bool = True
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of the model and the version that answer chat completions."""
+        text = f"{self.catalogue.served} {self.version}"
+        return "fp_" + blake2b(text.encode(), digest_size=5).hexdigest()

@@ -40,18 +40,18 @@ def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) 
     return reply(model.over([item.of(thing) for thing in page.data], page.has_more))
 
 
-def stream(entries: AsyncGenerator[LogEntry, None]) -> Response:
+def stream(entries: AsyncGenerator[LogEntry, None], *, has_content: bool = False) -> Response:
     """The entries as server-sent events; a client that goes away harms nothing."""
-    response = EventSourceResponse(_frames(entries), sep="\n", ping=PING_SECONDS)
+    response = EventSourceResponse(_frames(entries, has_content), sep="\n", ping=PING_SECONDS)
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
     response.headers["cache-control"] = "no-cache"
     return response
 
 
-async def _frames(entries: AsyncGenerator[LogEntry, None]) -> AsyncIterator[bytes]:
+async def _frames(entries: AsyncGenerator[LogEntry, None], has_content: bool) -> AsyncIterator[bytes]:
     try:
         async for entry in entries:
-            yield frame(entry)
+            yield frame(entry, has_content=has_content)
     except NotFound as gone:
         yield error_frame(error_body(gone.message)["error"])
     except Problem as problem:

@@ -55,6 +55,12 @@ def takes(model: type[BaseModel], *, is_required: bool = True) -> dict[str, Any]
     return {"requestBody": {"required": is_required, "content": {"application/json": {"schema": ref}}}}
 
 
+def takes_form(model: type[BaseModel]) -> dict[str, Any]:
+    """The document's words for a multipart form."""
+    ref = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": ref}}}}
+
+
 def streams(description: str) -> dict[int | str, dict[str, Any]]:
     """The document's words for a reply that is an object or, with `stream: true`, a stream of events."""
     ref = {"$ref": "#/components/schemas/AssistantStreamEvent"}

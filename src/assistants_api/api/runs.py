@@ -79,7 +79,9 @@ async def create_run(
         given.limits,
         now,
     )
-    return stream(given.log.follow(run.id)) if body.stream else run_reply(run, now)
+    if not body.stream:
+        return run_reply(run, now)
+    return stream(given.log.follow(run.id), has_content=bool(include or include_plain))
 
 
 @router.get(

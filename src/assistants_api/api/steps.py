@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from assistants_api.api.given import Given, PageGiven, RunId, StepId, ThreadId, path_ids
-from assistants_api.api.replies import page_reply, reply
+from assistants_api.api.replies import reply
 from assistants_api.api.routing import StrictRoute
 from assistants_api.api.runs import IncludeGiven, IncludePlain
 from assistants_api.services import steps
@@ -30,7 +30,8 @@ async def list_run_steps(
 ) -> Response:
     """List the steps of a run."""
     page = await steps.list_run_steps(given.db, thread_id, run_id, query)
-    return page_reply(ListRunStepsResponse, RunStepObject, page)
+    shown = [RunStepObject.of(step, has_content=bool(include or include_plain)) for step in page.data]
+    return reply(ListRunStepsResponse.over(shown, page.has_more))
 
 
 @router.get(
@@ -48,4 +49,5 @@ async def get_run_step(
     include_plain: IncludePlain = None,
 ) -> Response:
     """Retrieve a step of a run."""
-    return reply(RunStepObject.of(await steps.get_run_step(given.db, thread_id, run_id, step_id)))
+    step = await steps.get_run_step(given.db, thread_id, run_id, step_id)
+    return reply(RunStepObject.of(step, has_content=bool(include or include_plain)))

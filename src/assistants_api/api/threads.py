@@ -4,10 +4,17 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from assistants_api.api.given import Given, Now, PageGiven, ThreadId, path_ids, read_body
+from assistants_api.api.given import (
+    Given,
+    Now,
+    PageGiven,
+    ThreadId,
+    metadata_wanted,
+    path_ids,
+    read_body,
+)
 from assistants_api.api.replies import page_reply, reply
 from assistants_api.api.routing import StrictRoute, both, takes
-from assistants_api.domain.errors import InvalidRequest
 from assistants_api.services import threads
 from assistants_api.wire.threads import (
     CreateThreadRequest,
@@ -37,13 +44,7 @@ async def create_thread(request: Request, given: Given, now: Now) -> Response:
 @router.get("", operation_id="listThreads", response_model=ListThreadsResponse, openapi_extra=_METADATA)
 async def list_threads(request: Request, given: Given, query: PageGiven) -> Response:
     """List threads, those whose metadata has every `metadata[key]=value` given. An extension."""
-    wanted: dict[str, str] = {}
-    for name, value in request.query_params.items():
-        if name.startswith("metadata["):
-            key = name.removeprefix("metadata[").removesuffix("]")
-            if not key or not name.endswith("]"):
-                raise InvalidRequest(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
-            wanted[key] = value
+    wanted = metadata_wanted(request)
     return page_reply(ListThreadsResponse, ThreadObject, await threads.list_threads(given.db, query, wanted))
 
 
@@ -59,10 +60,10 @@ async def get_thread(thread_id: ThreadId, given: Given) -> Response:
     response_model=ThreadObject,
     openapi_extra=both(_ID, takes(ModifyThreadRequest)),
 )
-async def modify_thread(thread_id: ThreadId, request: Request, given: Given) -> Response:
+async def modify_thread(thread_id: ThreadId, request: Request, given: Given, now: Now) -> Response:
     """Change the given fields of a thread."""
     body = await read_body(request, ModifyThreadRequest, may_be_absent=True)
-    return reply(ThreadObject.of(await threads.modify_thread(given.db, thread_id, body.changes())))
+    return reply(ThreadObject.of(await threads.modify_thread(given.db, thread_id, body.changes(), now)))
 
 
 @router.delete(

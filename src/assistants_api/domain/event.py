@@ -1,7 +1,9 @@
-"""What happens to a run, in the order in which it happens; rows of the event log."""
+"""What happens to a run or a completion, in the order in which it happens; rows of the event log."""
 
 from dataclasses import dataclass
 
+from assistants_api.domain.completion import CompletionEvent
+from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message
 from assistants_api.domain.run import Run
 from assistants_api.domain.step import RunStep
@@ -41,33 +43,59 @@ class MessageMoved:
 
 @dataclass(frozen=True, slots=True)
 class MessageDelta:
-    """More text for the open message; `is_first` opens its text part."""
+    """More text for the open message; `is_first` opens its text part.
+
+    `annotations` are those whose text stands in this piece, each with its `index` in the part.
+    """
 
     message_id: str
     text: str
     is_first: bool = False
+    annotations: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallStarted:
-    """A function call began in the open step, at `index`."""
+    """A call began in the open step, at `index`; `type` is the API's type of tool call."""
 
     step_id: str
     index: int
     call_id: str
     name: str
+    type: str = "function"
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of a function call's arguments (a piece of a JSON text)."""
+    """More of a call: of a function's arguments (a JSON text), or of the code interpreter's input."""
 
     step_id: str
     index: int
     arguments: str
+    type: str = "function"
 
 
-Event = ThreadCreated | RunMoved | StepMoved | MessageMoved | MessageDelta | ToolCallStarted | ToolCallDelta
+@dataclass(frozen=True, slots=True)
+class ToolOutputAdded:
+    """The code interpreter has shown something; `output_index` counts the outputs of this call."""
+
+    step_id: str
+    index: int
+    output_index: int
+    output: JsonObject
+
+
+RunEvent = (
+    ThreadCreated
+    | RunMoved
+    | StepMoved
+    | MessageMoved
+    | MessageDelta
+    | ToolCallStarted
+    | ToolCallDelta
+    | ToolOutputAdded
+)
+Event = RunEvent | CompletionEvent
 
 
 @dataclass(frozen=True, slots=True)

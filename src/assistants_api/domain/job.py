@@ -13,6 +13,8 @@ class JobKind(StrEnum):
     """What a job is about; its `subject_id` is an id of that noun."""
 
     RUN = "run"
+    COMPLETION = "completion"
+    INGESTION = "ingestion"  # of a file, for every vector store that waits for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The message: one turn of a thread, by a user or by an assistant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -55,19 +56,25 @@ class Message:
         return "".join(part["text"]["value"] for part in self.content if part["type"] == "text")
 
     @property
+    def annotations(self) -> tuple[JsonObject, ...]:
+        """The annotations of the first text part."""
+        parts = (part["text"]["annotations"] for part in self.content if part["type"] == "text")
+        return tuple(next(parts, ()))
+
+    @property
     def has_images(self) -> bool:
         """Whether any part is an image."""
         return any(part["type"] in ("image_file", "image_url") for part in self.content)
 
-    def complete(self, text: str, now: datetime) -> "Message":
-        """The finished message with its whole text."""
+    def complete(self, shown: "Shown", now: datetime) -> "Message":
+        """The finished message with all that was shown of it."""
         self._must_be_open()
-        return replace(self, status=MessageStatus.COMPLETED, content=(text_part(text),), completed_at=now)
+        return replace(self, status=MessageStatus.COMPLETED, content=shown.parts, completed_at=now)
 
-    def cut(self, text: str, reason: str, now: datetime) -> "Message":
+    def cut(self, shown: "Shown", reason: str, now: datetime) -> "Message":
         """The message as far as it came; `reason` is an API `incomplete_details.reason`."""
         self._must_be_open()
-        content = (text_part(text),) if text else ()
+        content = shown.parts if shown.text else ()
         return replace(
             self,
             status=MessageStatus.INCOMPLETE,
@@ -81,6 +88,27 @@ class Message:
             raise IllegalMove(f"message {self.id} is {self.status} already")
 
 
-def text_part(value: str) -> JsonObject:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was shown of a message that is being written; each annotation has its `index` in the text part."""
+
+    text: str = ""
+    annotations: tuple[JsonObject, ...] = ()
+
+    @property
+    def parts(self) -> tuple[JsonObject, ...]:
+        """The message's content; there annotations stand in a list, and need no index."""
+        annotations = [
+            {name: value for name, value in annotation.items() if name != "index"}
+            for annotation in self.annotations
+        ]
+        return (text_part(self.text, annotations),)
+
+    def plus(self, text: str, annotations: tuple[JsonObject, ...]) -> "Shown":
+        """With one more piece."""
+        return Shown(self.text + text, self.annotations + annotations)
+
+
+def text_part(value: str, annotations: Sequence[JsonObject] = ()) -> JsonObject:
     """A text content part as responses spell it."""
-    return {"type": "text", "text": {"value": value, "annotations": []}}
+    return {"type": "text", "text": {"value": value, "annotations": list(annotations)}}

@@ -24,17 +24,30 @@ class ChatMessage:
     content: str | tuple[JsonObject, ...]
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. `max_tokens` None means as many as fit."""
+    """How the next token is chosen. `max_tokens` None means as many as fit.
+
+    `top_k` (0 for no limit) and `min_p` None are as the model's own settings say. The penalties are taken
+    from the logits of tokens that the answer has already: `frequency_penalty` once for each time,
+    `presence_penalty` once. `logit_bias` pairs a token's number with what is added to its logit.
+    `top_logprobs` asks for the log probability of every token and of so many likeliest ones; None for none.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
     max_tokens: int | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    top_logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,20 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """More text; `tokens` is how many were generated since the previous part."""
+    """More text; `tokens` is how many were generated since the previous part.
+
+    `logprobs` has an entry for each token of the text, in the chat API's shape, where they were asked for:
+    natural logarithms of what the model itself says, before temperature, penalties, bias and form.
+    """
+
+    text: str
+    tokens: int = 1
+    logprobs: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """More of what the model thinks before it answers; `tokens` as in `Text`."""
 
     text: str
     tokens: int = 1
@@ -83,7 +109,7 @@ class Stop:
     usage: Usage
 
 
-Part = Started | Text | ToolCall | Stop
+Part = Started | Thought | Text | ToolCall | Stop
 
 
 @dataclass(frozen=True, slots=True)

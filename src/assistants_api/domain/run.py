@@ -136,7 +136,7 @@ class Run:
             model=model,
             instructions=instructions,
             tools=new.tools if new.tools is not None else assistant.tools,
-            tool_resources=new.tool_resources if new.tool_resources is not None else {},
+            tool_resources=new.tool_resources or assistant.tool_resources,
             metadata=new.metadata,
             temperature=new.temperature if new.temperature is not None else assistant.temperature,
             top_p=new.top_p if new.top_p is not None else assistant.top_p,

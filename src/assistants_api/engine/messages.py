@@ -103,7 +103,7 @@ ToModel = Submit | Cancel | Count | EngineConfig
 FromModel = Ready | CannotLoad | Deltas | Counted | Beat
 
 
-def packed(message: ToModel | FromModel) -> bytes:
+def packed(message: object) -> bytes:
     """The message as it travels."""
     body = pickle.dumps(message, protocol=5)
     return _LENGTH.pack(len(body)) + body

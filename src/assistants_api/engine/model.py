@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from assistants_api.engine import machine
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
+from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.template import Template
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Model:
         settings = AutoConfig.from_pretrained(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         self.template = Template(self.tokenizer)
+        self.pieces = Pieces(self.tokenizer)
         self.device = _device(config.device)
         self.net = _weights(source, settings, config.dtype, self.device)
         self.config = self.net.config.get_text_config()

@@ -22,7 +22,6 @@ from assistants_api.engine.messages import (
     Count,
     Counted,
     Deltas,
-    FromModel,
     Ready,
     Refused,
     Submit,
@@ -47,7 +46,7 @@ class Pipe:
             os._exit(0)
         return messages.unpacked(body)
 
-    def write(self, message: FromModel) -> None:
+    def write(self, message: object) -> None:
         """Sends a message; ends the process when nobody reads any more."""
         try:
             with self._lock:

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from assistants_api.domain.errors import EngineFailed
-from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop, Text
+from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop, Text, Thought
 from assistants_api.engine import upstream
 
 log = logging.getLogger(__name__)
@@ -149,8 +149,10 @@ class RemoteEngine:
                         if not is_started:
                             is_started = True
                             yield Started(upstream.estimate(prompt))
+                        if thought := answer.fresh_thought():
+                            yield Thought(thought, upstream.estimate_text(thought))
                         if text:
-                            yield Text(text, upstream.estimate_text(text))
+                            yield Text(text, upstream.estimate_text(text), answer.logprobs())
         except httpx.HTTPError as error:
             failure = EngineFailed(f"The connection to the upstream server failed: {_words(error)}")
             if is_started:

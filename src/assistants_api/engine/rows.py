@@ -1,20 +1,22 @@
 """One answer that is being written: its tokens, its text, and when it ends."""
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from tokenizers.decoders import DecodeStream
 
-from assistants_api.domain.errors import ContextOverflow
-from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.errors import ContextOverflow, EngineFailed
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.messages import Submit
 from assistants_api.engine.model import Model
-from assistants_api.engine.sampler import Draw, uniform
-from assistants_api.engine.text import Speech
+from assistants_api.engine.sampler import Draw, logprobs, uniform, weigh
+from assistants_api.engine.text import Aside, Speech
 
 _TAIL = 6  # prompt tokens that the decoder must have seen to join the first piece rightly
 
@@ -42,6 +44,11 @@ class Row:
         self._model = model
         self._seed = submit.seed
         self._sampling = prompt.sampling
+        self.weighs = _weighs(prompt, model)
+        self.top_logprobs = prompt.sampling.top_logprobs
+        self._said = Counter(begun)
+        self._noted: JsonObject | None = None
+        self._logprobs: list[JsonObject] = []
         self._begun = len(begun)
         self._unreported = self._begun if rendered.opening else 0
         self._fresh: list[int] = []
@@ -74,11 +81,26 @@ class Row:
         if sampling.temperature <= 0:
             return Draw(0, 1, 0)
         random = uniform(self._seed, len(self.ids))
-        return Draw(sampling.temperature, sampling.top_p, random, self._model.top_k, self._model.min_p)
+        top_k = self._model.top_k if sampling.top_k is None else sampling.top_k
+        min_p = self._model.min_p if sampling.min_p is None else sampling.min_p
+        return Draw(sampling.temperature, sampling.top_p, random, top_k, min_p)
 
     def allowed(self) -> torch.Tensor | None:
         """Which tokens may come next; None when any may."""
         return self._form.allowed() if self._form else None
+
+    def weigh(self, logits: torch.Tensor) -> None:
+        """Changes the row's `logits` `[vocabulary]` in place, as its penalties and its bias ask."""
+        by = self._sampling
+        weigh(logits, self._said, by.frequency_penalty, by.presence_penalty, by.logit_bias)
+
+    def note(self, logits: torch.Tensor, token: int) -> None:
+        """How likely the model itself finds `token`, and its likeliest ones, for those who asked."""
+        assert self.top_logprobs is not None, "only rows that ask are told"
+        piece = self._model.pieces.shown
+        own, best = logprobs(logits, token, self.top_logprobs)
+        top = [{**piece(other), "logprob": log} for other, log in best]
+        self._noted = {**piece(token), "logprob": own, "top_logprobs": top}
 
     def start(self) -> Part:
         """The turn is taken up."""
@@ -105,12 +127,16 @@ class Row:
         self._fresh.clear()
         return tokens
 
-    def _say(self, token: int) -> list[str | ToolCall]:
+    def _say(self, token: int) -> list[str | Aside | ToolCall]:
         self.ids.append(token)
         if self._form:
             self._form.take(token)
         self._fresh.append(token)
+        self._said[token] += 1
         self._unreported += 1
+        noted, self._noted = self._noted, None
+        if noted is not None and token not in self._model.end_ids and token not in self._model.silent_ids:
+            self._logprobs.append(noted)
         if token in self._model.end_ids:
             self.end = "stop"
             return self._ending()
@@ -120,20 +146,24 @@ class Row:
             self.end = "stop"
         return [*found, *self._ending()] if self.is_over() else found
 
-    def _ending(self) -> list[str | ToolCall]:
+    def _ending(self) -> list[str | Aside | ToolCall]:
         found = self._speech.finish()
         if self._speech.has_called and self.end == "stop":
             self.end = "tool_calls"
         return found
 
-    def _parts(self, found: Sequence[str | ToolCall]) -> list[Part]:
+    def _parts(self, found: Sequence[str | Aside | ToolCall]) -> list[Part]:
         parts: list[Part] = []
         for one in found:
             if isinstance(one, str):
-                parts.append(Text(one, self._unreported))
+                parts.append(Text(one, self._unreported, tuple(self._logprobs)))
+                self._unreported = 0
+            elif isinstance(one, Aside):
+                parts.append(Thought(one.text, self._unreported))
                 self._unreported = 0
             else:
                 parts.append(one)
+            self._logprobs.clear()
         if self.end is not None:
             parts.append(Stop(self.end, Usage(self.asked, self.spent)))
         return parts
@@ -173,6 +203,19 @@ class _SlowStream:
 def _stream(model: Model, seen: list[int]) -> _FastStream | _SlowStream:
     kind = _FastStream if model.tokenizer.is_fast else _SlowStream
     return kind(model.tokenizer, seen)
+
+
+def _weighs(prompt: Prompt, model: Model) -> bool:
+    """Whether the turn changes logits; refuses a bias for what is no token of this model."""
+    by = prompt.sampling
+    size = model.config.vocab_size
+    for token, _ in by.logit_bias:
+        if not 0 <= token < size:
+            raise EngineFailed(
+                f"Invalid 'logit_bias': {token} is no token of this model, which has {size}.",
+                code="invalid_prompt",
+            )
+    return bool(by.frequency_penalty or by.presence_penalty or by.logit_bias)
 
 
 def _limit(prompt: Prompt, asked: int, begun: int, window: int) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,8 +14,7 @@ _CANDIDATES = 256
 class Draw:
     """How one row's next token is chosen; `uniform` is its random number in [0, 1).
 
-    `top_k` (0 for none) and `min_p` are no fields of the API: they are the model's own, from its
-    generation config.
+    `top_k` (0 for none) and `min_p` are asked for, or else the model's own from its generation config.
     """
 
     temperature: float
@@ -48,6 +47,33 @@ def choose(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     return tokens
 
 
+def weigh(
+    logits: torch.Tensor,
+    said: Mapping[int, int],
+    frequency: float,
+    presence: float,
+    bias: Sequence[tuple[int, float]],
+) -> None:
+    """Changes one row of `logits` `[vocabulary]` in place by its penalties and its bias.
+
+    `said` counts the tokens that the answer has. A token loses `frequency` for each time and `presence` once.
+    """
+    if said and (frequency or presence):
+        tokens = torch.tensor(list(said), device=logits.device)
+        counts = torch.tensor(list(said.values()), dtype=logits.dtype, device=logits.device)
+        logits[tokens] -= counts * frequency + presence
+    if bias:
+        tokens = torch.tensor([token for token, _ in bias], device=logits.device)
+        logits[tokens] += torch.tensor([by for _, by in bias], dtype=logits.dtype, device=logits.device)
+
+
+def logprobs(logits: torch.Tensor, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:
+    """The natural log probability of `token` by `logits` `[vocabulary]`, and those of the `top` likeliest."""
+    logs = torch.log_softmax(logits.float(), dim=-1)
+    best, index = logs.topk(min(top, len(logs)))
+    return float(logs[token]), list(zip(index.tolist(), best.tolist(), strict=True))
+
+
 def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     """Each row's random number points into its tokens, most likely first, without the tail beyond `top_p`."""
     device = logits.device
@@ -62,7 +88,9 @@ def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
     end = torch.minimum((mass < top_p).sum(dim=-1, keepdim=True), _own_end(best, draws)).clamp(max=last)
     is_cut = (top_p < 1) | (end < last)
     kept = torch.where(is_cut, mass.gather(-1, end), torch.ones_like(top_p))
-    is_short = (end == last) & torch.where(top_p < 1, mass[:, -1:] < top_p, random >= mass[:, -1:])
+    is_short = (end == last) & torch.where(
+        top_p < 1, mass[:, -1:] < top_p, (random >= mass[:, -1:]) | _reaches_beyond(best, draws)
+    )
     place = torch.minimum((mass <= random * kept).sum(dim=-1, keepdim=True), end)
     tokens: list[int] = index.gather(-1, place).squeeze(-1).tolist()
     if best.shape[-1] < scaled.shape[-1]:
@@ -72,7 +100,7 @@ def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int]:
 
 
 def _own_end(best: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
-    """The last of the likeliest tokens that the model's own `top_k` and `min_p` leave."""
+    """The last of the likeliest tokens that `top_k` and `min_p` leave."""
     if not any(draw.top_k or draw.min_p for draw in draws):
         return torch.full((len(draws), 1), best.shape[-1], device=best.device)
     most = torch.tensor([draw.top_k or best.shape[-1] + 1 for draw in draws], device=best.device)[:, None]
@@ -80,11 +108,26 @@ def _own_end(best: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
     return torch.minimum(most, (best - best[:, :1] >= least).sum(dim=-1, keepdim=True)) - 1
 
 
+def _reaches_beyond(best: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
+    """Rows whose `top_k` or `min_p` may leave more tokens than those that were looked at."""
+    width = best.shape[-1]
+    floors = [math.log(draw.min_p) if draw.min_p > 0 else math.inf for draw in draws]
+    least = torch.tensor(floors, device=best.device)[:, None]
+    many = torch.tensor([draw.top_k > width for draw in draws], device=best.device)[:, None]
+    few = torch.tensor([0 < draw.top_k <= width for draw in draws], device=best.device)[:, None]
+    return (many | (best[:, -1:] - best[:, :1] >= least)) & ~few
+
+
 def _beyond(logs: torch.Tensor, draw: Draw) -> int:
     """The same over the whole vocabulary, for the few rows that the likeliest tokens do not settle."""
     order = logs.argsort(descending=True)
-    mass = torch.exp(logs[order]).double().cumsum(dim=-1)
+    sorted_logs = logs[order]
+    mass = torch.exp(sorted_logs).double().cumsum(dim=-1)
     end = len(mass) - 1
+    if draw.top_k:
+        end = min(end, draw.top_k - 1)
+    if draw.min_p > 0:
+        end = min(end, int((sorted_logs - sorted_logs[0] >= math.log(draw.min_p)).sum()) - 1)
     if draw.top_p < 1:
         end = min(end, int((mass < draw.top_p).sum()))
     return int(order[min(end, int((mass <= draw.uniform * float(mass[end])).sum()))])

@@ -236,14 +236,22 @@ class Scheduler:
 
 
 def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
-    """The next token of each row, among those that its form allows."""
+    """The next token of each row, among those that its form allows, weighed as it asks."""
     forms = [(place, row.allowed()) for place, row in enumerate(rows)]
-    if any(allowed is not None for _, allowed in forms):
-        logits = logits.clone()
+    own = logits
+    if any(allowed is not None for _, allowed in forms) or any(row.weighs for row in rows):
+        logits = logits.float().clone()
+    for place, row in enumerate(rows):
+        if row.weighs:
+            row.weigh(logits[place])
     for place, allowed in forms:
         if allowed is not None:
             logits[place, ~allowed.to(logits.device)] = float("-inf")
-    return choose(logits, [row.draw for row in rows])
+    tokens = choose(logits, [row.draw for row in rows])
+    for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
+        if row.top_logprobs is not None and token is not None:
+            row.note(own[place], token)
+    return tokens
 
 
 def _failed(row: Row, error: Exception) -> Refused:

@@ -6,6 +6,7 @@ tool's output) for which the turn is played, any number of times. A step is one 
 
     "some words"                                   said word by word, as a model would
     {"text": "some words"}                         said in one piece
+    {"think": "some words"}                        thought in one piece, before anything is said
     {"call": "get_weather", "arguments": {...}}    a function call; "id" is optional
     {"wait": "name"}                               waits until `engine.release("name")`
     {"pause": 0.05}                                waits so many seconds
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from assistants_api.domain import ids
-from assistants_api.domain.prompt import Stop, Text, ToolCall
+from assistants_api.domain.prompt import Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 
 
@@ -47,8 +48,8 @@ class Fail:
     code: str = "server_error"
 
 
-Step = Text | ToolCall | Stop | Wait | Pause | Fail
-STEPS = (Text, ToolCall, Stop, Wait, Pause, Fail)
+Step = Text | Thought | ToolCall | Stop | Wait | Pause | Fail
+STEPS = (Text, Thought, ToolCall, Stop, Wait, Pause, Fail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def _steps(read: Any, place: str) -> Sequence[Step]:
             return [Text(word) for word in words(read)]
         case {"text": str(text)}:
             return [Text(text)]
+        case {"think": str(text)}:
+            return [Thought(text)]
         case {"call": str(name)}:
             arguments = json.dumps(read.get("arguments", {}), ensure_ascii=False)
             return [ToolCall(read.get("id") or ids.new("call"), name, arguments)]

@@ -1,7 +1,8 @@
 """An engine that plays a script: for tests and demos, deterministic and with no model at all.
 
 A turn is chosen by `when`, a part of the last message; else the next turn without `when` is played; when
-those are used up, the last message is said back. One word counts as one token. A turn that is asked for a
+those are used up, the last message is said back. One word counts as one token, and is certain: its log
+probability is 0. Temperature, penalties and bias change nothing in a script. A turn that is asked for a
 second time (same run, same number of messages: a worker died in the middle) is played again.
 """
 
@@ -11,10 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
-from assistants_api.domain.prompt import ChatMessage, EngineFacts, Part, Prompt, Started, Stop, Text, ToolCall
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.prompt import (
+    ChatMessage,
+    EngineFacts,
+    Part,
+    Prompt,
+    Started,
+    Stop,
+    Text,
+    Thought,
+    ToolCall,
+)
 from assistants_api.domain.usage import Usage
 from assistants_api.engine import script
 from assistants_api.engine.script import STEPS, Fail, Pause, Step, Turn, Wait, words
+from assistants_api.engine.text import StopStrings
 
 
 class ScriptedEngine:
@@ -100,6 +113,7 @@ class ScriptedEngine:
         said_before = prompt.answer_start
         spent = _cost(said_before)
         called = False
+        stops = StopStrings(prompt.sampling.stop)
         for step in turn.steps:
             if said_before and not isinstance(step, Text):
                 continue  # it lies before the place where the answer was cut
@@ -109,8 +123,17 @@ class ScriptedEngine:
                     said_before = said_before[skipped:]
                     for piece in _within(text[skipped:], _left(prompt, spent)):
                         spent += piece.tokens
-                        yield piece
+                        if shown := stops.feed(piece.text):
+                            yield Text(shown, piece.tokens, _certain(shown, prompt))
+                        if stops.is_met:
+                            yield Stop("stop", Usage(asked, spent))
+                            return
+                case Thought(text):
+                    spent += _cost(text)
+                    yield Thought(text, _cost(text))
                 case ToolCall():
+                    if held := stops.finish():
+                        yield Text(held, 0, _certain(held, prompt))
                     spent += 1 + _cost(step.arguments)
                     called = True
                     yield step
@@ -128,6 +151,8 @@ class ScriptedEngine:
             if _left(prompt, spent) == 0 and step is not turn.steps[-1]:
                 yield Stop("length", Usage(asked, spent))
                 return
+        if held := stops.finish():
+            yield Text(held, 0, _certain(held, prompt))
         cut = _cut(prompt, turn)
         yield Stop("tool_calls" if called else "length" if cut else "stop", Usage(asked, spent))
 
@@ -169,6 +194,15 @@ def _words_of(message: ChatMessage) -> str:
 
 def _cost(text: str) -> int:
     return len(text.split())
+
+
+def _certain(text: str, prompt: Prompt) -> tuple[JsonObject, ...]:
+    """The log probabilities of the text's words, where they are asked for."""
+    top = prompt.sampling.top_logprobs
+    if top is None:
+        return ()
+    tokens = [{"token": word, "bytes": list(word.encode()), "logprob": 0.0} for word in words(text)]
+    return tuple({**token, "top_logprobs": [token][:top]} for token in tokens)
 
 
 def _prompt_tokens(prompt: Prompt) -> int:

@@ -156,6 +156,8 @@ def _messages(messages: Sequence[ChatMessage], defused: Callable[[str], str]) ->
         if message.tool_call_id is not None:
             one["tool_call_id"] = message.tool_call_id
             one["name"] = names.get(message.tool_call_id, "")
+        elif message.name is not None:
+            one["name"] = message.name
         shaped.append(one)
     return shaped
 

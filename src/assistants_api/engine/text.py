@@ -1,6 +1,7 @@
-"""From what a model says to the parts that a client may see: reasoning, calls and stop strings taken out."""
+"""From what a model says to the parts that a client may see: reasoning and calls apart, stop strings out."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.engine.calls import CallParser, Family, longest_beginning
@@ -8,12 +9,26 @@ from assistants_api.engine.calls import CallParser, Family, longest_beginning
 OPEN, CLOSE = "<think>", "</think>"
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A piece of reasoning."""
+
+    text: str
+
+
 class Reasoning:
-    """Drops the block of reasoning with which an answer may begin."""
+    """Takes out the block of reasoning with which an answer may begin, less the white space around it."""
 
     def __init__(self, *, inside: bool) -> None:
         self._state = "inside" if inside else "before"
         self._buffer = ""
+        self._taken = ""
+        self._has_begun = False
+
+    def taken(self) -> str:
+        """The reasoning since this was last asked."""
+        taken, self._taken = self._taken, ""
+        return taken
 
     def feed(self, text: str) -> str:
         """What is not reasoning, as far as it is settled."""
@@ -27,16 +42,32 @@ class Reasoning:
             if not head.startswith(OPEN):
                 return self._over(self._buffer)
             self._state = "inside"
-        if self._state == "inside" and CLOSE in self._buffer:
-            self._buffer = self._buffer.partition(CLOSE)[2]
-            self._state = "gap"
+            self._buffer = head[len(OPEN) :]
+        if self._state == "inside":
+            thought, mark, rest = self._buffer.partition(CLOSE)
+            if mark:
+                self._state, self._buffer = "gap", rest
+            else:
+                thought = thought[: len(thought) - longest_beginning(thought, (CLOSE,))]
+            thought = thought.rstrip()
+            if not mark:
+                self._buffer = self._buffer[len(thought) :]
+            self._take(thought)
         if self._state == "gap" and self._buffer.strip():
             return self._over(self._buffer.lstrip())
         return ""
 
     def finish(self) -> str:
         """What was held back and is no reasoning after all."""
+        if self._state == "inside":
+            self._take(self._buffer.rstrip())
         return self._over(self._buffer) if self._state == "before" else ""
+
+    def _take(self, thought: str) -> None:
+        if not self._has_begun:
+            thought = thought.lstrip()
+        self._has_begun = self._has_begun or bool(thought)
+        self._taken += thought
 
     def _over(self, rest: str) -> str:
         self._state = "after"
@@ -75,7 +106,7 @@ class StopStrings:
 
 
 class Speech:
-    """One answer: the model's text goes in, pieces of shown text and calls come out."""
+    """One answer: the model's text goes in, pieces of reasoning, shown text and calls come out."""
 
     def __init__(
         self,
@@ -101,17 +132,21 @@ class Speech:
         """At least one function was called."""
         return self._parser.calls > 0
 
-    def feed(self, text: str) -> list[str | ToolCall]:
+    def feed(self, text: str) -> list[str | Aside | ToolCall]:
         """What is settled after this much more text."""
         said = self._reasoning.feed(text) if self._reasoning else text
-        return self._shown(self._parser.feed(said)) if said else []
+        return [*self._asides(), *(self._shown(self._parser.feed(said)) if said else ())]
 
-    def finish(self) -> list[str | ToolCall]:
+    def finish(self) -> list[str | Aside | ToolCall]:
         """What is left at the end of the answer."""
         rest = self._reasoning.finish() if self._reasoning else ""
-        found = self._shown([*self._parser.feed(rest), *self._parser.finish()])
+        found = [*self._asides(), *self._shown([*self._parser.feed(rest), *self._parser.finish()])]
         held = self._stops.finish()
         return [*found, held] if held and not self._stops.is_met else found
+
+    def _asides(self) -> list[Aside]:
+        thought = self._reasoning.taken() if self._reasoning else ""
+        return [Aside(thought)] if thought else []
 
     def _shown(self, found: list[str | ToolCall]) -> list[str | ToolCall]:
         shown: list[str | ToolCall] = []

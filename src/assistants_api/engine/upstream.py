@@ -28,6 +28,19 @@ def request(prompt: Prompt, model: str) -> dict[str, Any]:
         body["max_tokens"] = sampling.max_tokens
     if sampling.seed is not None:
         body["seed"] = sampling.seed
+    if sampling.top_k is not None:
+        body["top_k"] = sampling.top_k
+    if sampling.min_p is not None:
+        body["min_p"] = sampling.min_p
+    if sampling.frequency_penalty:
+        body["frequency_penalty"] = sampling.frequency_penalty
+    if sampling.presence_penalty:
+        body["presence_penalty"] = sampling.presence_penalty
+    if sampling.logit_bias:
+        body["logit_bias"] = {str(token): by for token, by in sampling.logit_bias}
+    if sampling.top_logprobs is not None:
+        body["logprobs"] = True
+        body["top_logprobs"] = sampling.top_logprobs
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if prompt.reasoning_effort is not None:
@@ -57,6 +70,8 @@ def _message(message: ChatMessage) -> dict[str, Any]:
         ]
     if message.tool_call_id is not None:
         shaped["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        shaped["name"] = message.name
     return shaped
 
 
@@ -97,6 +112,8 @@ class Answer:
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
+    _thought: str = ""
+    _logprobs: list[dict[str, Any]] = field(default_factory=list)
     _calls: dict[int, _Pieces] = field(default_factory=dict)
 
     def take(self, chunk: Any) -> str:
@@ -112,11 +129,24 @@ class Answer:
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             new += delta.get("content") or ""
+            self._thought += delta.get("reasoning_content") or delta.get("reasoning") or ""
+            self._logprobs += (choice.get("logprobs") or {}).get("content") or ()
             for place, piece in enumerate(delta.get("tool_calls") or ()):
                 self._add(piece, place)
             self.reason = choice.get("finish_reason") or self.reason
         self.text += new
         return new
+
+    def fresh_thought(self) -> str:
+        """The reasoning that came since this was last asked."""
+        found, self._thought = self._thought, ""
+        return found
+
+    def logprobs(self) -> tuple[dict[str, Any], ...]:
+        """The log probabilities that came since this was last asked."""
+        found = tuple(self._logprobs)
+        self._logprobs.clear()
+        return found
 
     def _add(self, piece: dict[str, Any], place: int) -> None:
         index = piece.get("index")

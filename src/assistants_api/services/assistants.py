@@ -9,6 +9,7 @@ from assistants_api.domain import ids
 from assistants_api.domain.assistant import Assistant, NewAssistant
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import Page, PageQuery
+from assistants_api.services.tool_resources import settled
 from assistants_api.store.database import Database
 
 
@@ -16,8 +17,9 @@ async def create_assistant(db: Database, new: NewAssistant, catalogue: Catalogue
     """A new assistant; its model keeps the name that the caller gave, which must be a served one."""
     catalogue.resolve(new.model)
     given = {field.name: getattr(new, field.name) for field in fields(new)}
-    assistant = Assistant(id=ids.new("asst"), created_at=now, **given)
     async with db.begin() as tx:
+        given["tool_resources"] = await settled(tx, new.tool_resources, now)
+        assistant = Assistant(id=ids.new("asst"), created_at=now, **given)
         await tx.assistants.add(assistant)
     return assistant
 
@@ -35,12 +37,14 @@ async def get_assistant(db: Database, assistant_id: str) -> Assistant:
 
 
 async def modify_assistant(
-    db: Database, assistant_id: str, changes: Mapping[str, Any], catalogue: Catalogue
+    db: Database, assistant_id: str, changes: Mapping[str, Any], catalogue: Catalogue, now: datetime
 ) -> Assistant:
     """The assistant with the given fields replaced; runs that exist keep their snapshot."""
     if "model" in changes:
         catalogue.resolve(changes["model"])
     async with db.begin() as tx:
+        if "tool_resources" in changes:
+            changes = {**changes, "tool_resources": await settled(tx, changes["tool_resources"], now)}
         assistant = replace(await tx.assistants.get(assistant_id), **changes)
         await tx.assistants.save(assistant)
     return assistant

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from assistants_api.domain.event import Event, MessageMoved, RunMoved, StepMoved
+from assistants_api.domain.message import Shown
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
@@ -31,19 +32,19 @@ async def end_run(
     now: datetime,
     *,
     turn_usage: Usage | None = None,
-    text: str | None = None,
+    shown: Shown | None = None,
     **facts: Any,
 ) -> tuple[Run, list[Event]]:
     """Close what is open and move the run to `target`; the events are the caller's to append, in order.
 
-    The open message keeps the text that was shown: `text` if the caller knows it, else what the log
+    The open message keeps what was shown of it: `shown` if the caller knows it, else what the log
     holds. `run` must be as it is stored. `turn_usage` is what the model call that was cut had spent.
     """
     events: list[Event] = []
     message = await tx.messages.open_of(run.id)
     if message is not None:
-        shown = text if text is not None else await tx.events.text_of(run.id, message.id)
-        message = message.cut(shown, _CUT_REASON[target], now)
+        kept = shown if shown is not None else await tx.events.shown_of(run.id, message.id)
+        message = message.cut(kept, _CUT_REASON[target], now)
         await tx.messages.save(message)
         events.append(MessageMoved(message))
     step = await tx.steps.open_of(run.id)

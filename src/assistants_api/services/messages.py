@@ -9,6 +9,8 @@ from assistants_api.domain import ids
 from assistants_api.domain.errors import InvalidRequest, NotFound
 from assistants_api.domain.message import Message, MessageStatus, NewMessage
 from assistants_api.domain.page import Page, PageQuery
+from assistants_api.domain.thread import Thread
+from assistants_api.services.tool_resources import attach
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 
@@ -16,21 +18,23 @@ from assistants_api.store.transaction import Tx
 async def create_message(db: Database, thread_id: str, new: NewMessage, now: datetime) -> Message:
     """Add a message; refused while a run is active on the thread."""
     async with db.begin() as tx:
-        await tx.threads.hold(thread_id)
+        thread = await tx.threads.hold(thread_id)
         active = await tx.runs.active_on(thread_id)
         if active is not None:
             raise InvalidRequest(f"Can't add messages to {thread_id} while a run {active.id} is active.")
-        [message] = await add_messages(tx, thread_id, [new], now)
+        [message], _ = await add_messages(tx, thread, [new], now)
     return message
 
 
-async def add_messages(tx: Tx, thread_id: str, new: Sequence[NewMessage], now: datetime) -> list[Message]:
-    """Add messages in order inside a transaction."""
+async def add_messages(
+    tx: Tx, thread: Thread, new: Sequence[NewMessage], now: datetime
+) -> tuple[list[Message], Thread]:
+    """Add messages in order inside a transaction, and give their attachments to the thread's tools."""
     messages = [
         Message(
             id=ids.new("msg"),
             created_at=now,
-            thread_id=thread_id,
+            thread_id=thread.id,
             role=each.role,
             content=each.content,
             attachments=each.attachments,
@@ -41,7 +45,7 @@ async def add_messages(tx: Tx, thread_id: str, new: Sequence[NewMessage], now: d
     ]
     for message in messages:
         await tx.messages.add(message)
-    return messages
+    return messages, await attach(tx, thread, new, now)
 
 
 async def list_messages(

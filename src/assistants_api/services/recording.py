@@ -1,9 +1,12 @@
 """What a worker writes down while it carries a run: rows and events, under its lease."""
 
+import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from assistants_api.agent.tools import CODE_INTERPRETER
 from assistants_api.domain import ids
 from assistants_api.domain.event import (
     Event,
@@ -13,9 +16,10 @@ from assistants_api.domain.event import (
     StepMoved,
     ToolCallDelta,
     ToolCallStarted,
+    ToolOutputAdded,
 )
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.message import Message, MessageStatus
+from assistants_api.domain.message import Message, MessageStatus, Shown
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep, StepStatus
@@ -43,16 +47,21 @@ class Recording:
         self.run = run
         self._message: Message | None = None
         self._step: RunStep | None = None
-        self._text: list[str] = []
+        self._pieces: list[Shown] = []
+        self._outputs: Counter[str] = Counter()
 
     @property
     def has_open_message(self) -> bool:
         """Whether a message is being written."""
         return self._message is not None
 
-    def resume(self, message: Message, step: RunStep, text: str) -> None:
+    def resume(self, message: Message, step: RunStep, shown: Shown) -> None:
         """Go on with the message that an earlier attempt had begun."""
-        self._message, self._step, self._text = message, step, [text]
+        self._message, self._step, self._pieces = message, step, [shown]
+
+    def resume_tools(self, step: RunStep) -> None:
+        """Go on with the calls of our tools that an earlier attempt had begun."""
+        self._step = step
 
     async def begin(self) -> None:
         """The run is in progress; `Interrupted` if it is being cancelled."""
@@ -76,7 +85,7 @@ class Recording:
 
         await self._writer.write(self._channel, effect)
 
-    async def open_message(self, text: str) -> None:
+    async def open_message(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
         """Begin a message and its step with the first text."""
 
         async def effect(tx: Tx) -> Sequence[Event]:
@@ -95,22 +104,22 @@ class Recording:
             step = self._new_step(run, "message_creation", details, now)
             await tx.messages.add(message)
             await tx.steps.add(step)
-            self._message, self._step, self._text = message, step, [text]
+            self._message, self._step, self._pieces = message, step, [Shown(text, annotations)]
             return (
                 StepMoved(step, created=True),
                 StepMoved(step),
                 MessageMoved(message, created=True),
                 MessageMoved(message),
-                MessageDelta(message.id, text, is_first=True),
+                MessageDelta(message.id, text, is_first=True, annotations=annotations),
             )
 
         await self._writer.write(self._channel, effect)
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
         """More text for the open message."""
         assert self._message is not None, "say() comes after open_message()"
-        self._text.append(text)
-        self._writer.put(self._channel, MessageDelta(self._message.id, text))
+        self._pieces.append(Shown(text, annotations))
+        self._writer.put(self._channel, MessageDelta(self._message.id, text, annotations=annotations))
 
     async def close_message(self, usage: Usage | None) -> None:
         """The open message is whole; `usage` is what its model call spent, if it is known by now."""
@@ -121,6 +130,62 @@ class Recording:
 
         await self._writer.write(self._channel, effect)
         self._message = self._step = None
+
+    async def open_tools(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
+        """Begin a step of calls of our tools; `usage` is what the model call spent that asked for them."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await self._live(tx), await tx.now()
+            events: list[Event] = []
+            if self._message is not None:
+                events += await self._close(tx, run, None, now)
+            empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
+            step = replace(empty.with_calls([_our_call(call) for call in calls]), usage=usage)
+            await tx.steps.add(step)
+            events += [StepMoved(empty, created=True), StepMoved(empty)]
+            for index, call in enumerate(calls):
+                events.append(ToolCallStarted(step.id, index, call.id, call.name, call.name))
+                if call.name == CODE_INTERPRETER:
+                    events.append(ToolCallDelta(step.id, index, input_of(call), call.name))
+            self.run = replace(run, spent=run.spent + usage)
+            await tx.runs.move(run, self.run)
+            await tx.traces.put(run.id, {"turns": list(turns)})
+            self._message, self._step, self._pieces = None, step, []
+            return events
+
+        await self._writer.write(self._channel, effect)
+
+    async def return_tool(
+        self, call: ToolCall, output: str, details: JsonObject, turns: Sequence[JsonObject]
+    ) -> None:
+        """One of our tools has answered; the step is complete once all of its calls are."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            run, now = await self._live(tx), await tx.now()
+            assert self._step is not None
+            step = self._step.with_calls(
+                {**each, "output": output, each["type"]: {**each[each["type"]], **details}}
+                if each["id"] == call.id
+                else each
+                for each in self._step.tool_calls
+            )
+            is_complete = all(each.get("output") is not None for each in step.tool_calls)
+            if is_complete:
+                step = step.to(StepStatus.COMPLETED, now, usage=step.usage)
+            await tx.steps.save(step)
+            await tx.traces.put(run.id, {"turns": list(turns)})
+            self._step = None if is_complete else step
+            return [StepMoved(step)] if is_complete else ()
+
+        await self._writer.write(self._channel, effect)
+
+    def show_output(self, call: ToolCall, output: JsonObject) -> None:
+        """A running tool shows something."""
+        assert self._step is not None
+        index = next(i for i, each in enumerate(self._step.tool_calls) if each["id"] == call.id)
+        event = ToolOutputAdded(self._step.id, index, self._outputs[call.id], output)
+        self._outputs[call.id] += 1
+        self._writer.put(self._channel, event)
 
     async def pause(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
         """The run waits for the caller's tool outputs; the job is done until they come."""
@@ -189,7 +254,7 @@ class Recording:
             if last_error is not None:
                 facts["last_error"] = last_error
             self.run, more = await end_run(
-                tx, run, target, now, turn_usage=turn_usage, text=self._shown, **facts
+                tx, run, target, now, turn_usage=turn_usage, shown=self._shown, **facts
             )
             await tx.traces.put(run.id, {"turns": list(turns)})
             await tx.jobs.finish(self._channel.lease)
@@ -198,8 +263,9 @@ class Recording:
         await self._writer.write(self._channel, effect)
 
     @property
-    def _shown(self) -> str:
-        return "".join(self._text)
+    def _shown(self) -> Shown:
+        text = "".join(piece.text for piece in self._pieces)
+        return Shown(text, tuple(each for piece in self._pieces for each in piece.annotations))
 
     async def _live(self, tx: Tx) -> Run:
         run = await tx.runs.hold(self._run_id)
@@ -227,6 +293,22 @@ class Recording:
             step_details=details,
             expires_at=run.deadline,
         )
+
+
+def input_of(call: ToolCall) -> str:
+    """The code that a call of the code interpreter asks to run."""
+    try:
+        given = json.loads(call.arguments)
+    except ValueError:
+        return call.arguments
+    code = given.get("code") if isinstance(given, dict) else None
+    return code if isinstance(code, str) else call.arguments
+
+
+def _our_call(call: ToolCall) -> JsonObject:
+    """A call of ours as it is stored: beside what clients see, the model's words and, later, our answer."""
+    shown: JsonObject = {"input": input_of(call), "outputs": []} if call.name == CODE_INTERPRETER else {}
+    return {"id": call.id, "type": call.name, call.name: shown, "arguments": call.arguments}
 
 
 def _call(call: ToolCall) -> JsonObject:

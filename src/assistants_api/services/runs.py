@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from assistants_api.agent.tools import CODE_INTERPRETER, OURS
 from assistants_api.domain import ids
 from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound, TooManyRequests
 from assistants_api.domain.event import Event, RunMoved, StepMoved, ThreadCreated
@@ -15,9 +16,11 @@ from assistants_api.domain.prompt import EngineFacts
 from assistants_api.domain.run import NewRun, Run, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.thread import NewThread, Thread
+from assistants_api.domain.vector_store import store_ids
 from assistants_api.services.endings import cancel_now
 from assistants_api.services.messages import add_messages
 from assistants_api.services.threads import add_thread
+from assistants_api.services.tool_resources import settled, touch_stores
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import cancel_topic
@@ -148,12 +151,14 @@ async def _start(
     assistant = await tx.assistants.get(new.assistant_id)
     model = new.model if new.model is not None else assistant.model
     catalogue.resolve(model)
+    if new.tool_resources is not None:
+        new = replace(new, tool_resources=await settled(tx, new.tool_resources, now))
     run = Run.start(ids.new("run"), thread, assistant, new, model, limits.expiry, now)
     _refuse_what_cannot_be_honoured(run, engine)
     active = await tx.runs.active_on(thread.id)
     if active is not None:
         raise InvalidRequest(f"Thread {thread.id} already has an active run {active.id}.")
-    await add_messages(tx, thread.id, new.additional_messages, now)
+    _, thread = await add_messages(tx, thread, new.additional_messages, now)
     if not run.instructions and not await tx.messages.has_user_message(thread.id):
         raise InvalidRequest(
             "Run creation requires a Thread with a user message or an assistant with instructions.",
@@ -165,6 +170,7 @@ async def _start(
         await tx.runs.add(run)
     except Conflict as conflict:
         raise InvalidRequest(f"Thread {thread.id} already has an active run.") from conflict
+    await touch_stores(tx, [*store_ids(run.tool_resources), *store_ids(thread.tool_resources)], now)
     await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, now))
     await tx.events.append(run.id, [*events, RunMoved(run, created=True), RunMoved(run)])
     return run
@@ -172,12 +178,18 @@ async def _start(
 
 def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts) -> None:
     for place, tool in enumerate(run.tools):
-        if tool["type"] != "function":
+        if tool["type"] == CODE_INTERPRETER:
             raise InvalidRequest(
-                f"The tool '{tool['type']}' is not available on this server:"
-                " only function tools can be run. Remove it from the run or the assistant.",
+                "The tool 'code_interpreter' is not available on this server."
+                " Remove it from the run or the assistant.",
                 param=f"tools[{place}].type",
                 code="unsupported_tool",
+            )
+        if tool["type"] == "function" and tool["function"]["name"] in OURS:
+            raise InvalidRequest(
+                f"The name '{tool['function']['name']}' belongs to a tool of this server.",
+                param=f"tools[{place}].function.name",
+                code="invalid_value",
             )
     wants_form = not isinstance(run.response_format, str) and run.response_format["type"] != "text"
     if wants_form and not engine.has_structured_output:
@@ -189,17 +201,12 @@ def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts) -> None:
             code="unsupported_response_format",
         )
     choice = run.tool_choice
-    names = {tool["function"]["name"] for tool in run.tools}
+    names = {tool["function"]["name"] if tool["type"] == "function" else tool["type"] for tool in run.tools}
     if isinstance(choice, Mapping):
-        if choice["type"] != "function":
+        name = choice["function"]["name"] if choice["type"] == "function" else choice["type"]
+        if name not in names:
             raise InvalidRequest(
-                f"The tool '{choice['type']}' is not available on this server.",
-                param="tool_choice.type",
-                code="unsupported_tool",
-            )
-        if choice["function"]["name"] not in names:
-            raise InvalidRequest(
-                f"Tool choice '{choice['function']['name']}' not found in 'tools' parameter.",
+                f"Tool choice '{name}' not found in 'tools' parameter.",
                 param="tool_choice",
                 code="invalid_value",
             )

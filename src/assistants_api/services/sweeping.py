@@ -2,26 +2,58 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
+from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.errors import Conflict, NotFound
 from assistants_api.domain.job import MAX_ATTEMPTS, JobKind
 from assistants_api.domain.run import RunStatus
+from assistants_api.ports import Blobs
+from assistants_api.services.completions import end_completion
 from assistants_api.services.endings import cancel_now, end_run
+from assistants_api.services.files import delete_file
+from assistants_api.services.ingestion import end_abandoned_file
+from assistants_api.services.uploads import expire_upload
 from assistants_api.store.database import Database
 
 logger = logging.getLogger(__name__)
 
+# How long a completion that is not to be stored can still be read by a client that lags behind.
+PASSED_SECONDS = 300.0
 
-async def sweep(db: Database) -> int:
+# A blob is written before its row: only one that stays without a row was left behind by a crash.
+_ORPHAN_SECONDS = 2 * 3600.0
+_KEYS_PER_LOOK = 500
+
+
+async def sweep(db: Database, blobs: Blobs) -> int:
     """One pass; returns how many things it ended. Any number of processes may sweep at once."""
     async with db.read() as tx:
         overdue = await tx.runs.overdue()
+        late = await tx.completions.overdue()
+        passed = await tx.completions.passed(PASSED_SECONDS)
         abandoned = await tx.jobs.abandoned()
+        now = await tx.now()
+        files = await tx.files.expired(now)
+        uploads = await tx.uploads.overdue(now)
     ended = 0
     for run_id in overdue:
         ended += await _try(db, run_id, expire_run)
+    for completion_id in late:
+        ended += await _try(db, completion_id, expire_completion)
+    if passed:
+        async with db.begin() as tx:
+            await tx.events.remove_of(passed)
+            await tx.completions.forget(passed)
     for job in abandoned:
         ended += await _try(db, job.subject_id, _ENDS[JobKind(job.kind)])
+    for file_id in files:
+        with suppress(NotFound):
+            await delete_file(db, blobs, file_id)
+            ended += 1
+    for upload_id in uploads:
+        await expire_upload(db, blobs, upload_id, now)
+        ended += 1
     return ended
 
 
@@ -58,11 +90,50 @@ async def end_abandoned(db: Database, run_id: str) -> bool:
     return True
 
 
-async def forget_old(db: Database) -> None:
-    """Remove logs and jobs that nobody may ask for any more."""
+async def expire_completion(db: Database, completion_id: str) -> bool:
+    """End a completion whose deadline has passed; a worker that still holds it is fenced out."""
+    async with db.begin() as tx:
+        completion = await tx.completions.hold(completion_id)
+        if completion.is_final or completion.deadline > await tx.now():
+            return False
+        message = "The completion did not end before its deadline."
+        error = {"code": "deadline_exceeded", "message": message}
+        await end_completion(tx, completion, CompletionStatus.FAILED, error)
+    return True
+
+
+async def end_abandoned_completion(db: Database, completion_id: str) -> bool:
+    """End a completion that no worker will take up again."""
+    async with db.begin() as tx:
+        completion = await tx.completions.hold(completion_id)
+        if completion.is_final or await tx.jobs.is_held(completion_id):
+            return False
+        message = f"Sorry, something went wrong: the completion was lost by {MAX_ATTEMPTS} workers in turn."
+        error = {"code": "server_error", "message": message}
+        await end_completion(tx, completion, CompletionStatus.FAILED, error)
+    return True
+
+
+async def forget_old(db: Database, blobs: Blobs) -> None:
+    """Remove logs and jobs that nobody may ask for any more, and bytes that no file names."""
     async with db.begin() as tx:
         await tx.events.remove_old()
         await tx.jobs.remove_done(24 * 3600.0)
+    stale: list[str] = []
+    async for key in blobs.older_than(_ORPHAN_SECONDS):
+        stale.append(key)
+        if len(stale) == _KEYS_PER_LOOK:
+            await _remove_orphans(db, blobs, stale)
+            stale = []
+    await _remove_orphans(db, blobs, stale)
+
+
+async def _remove_orphans(db: Database, blobs: Blobs, keys: list[str]) -> None:
+    if not keys:
+        return
+    async with db.read() as tx:
+        named = await tx.files.blobs(keys)
+    await blobs.remove(key for key in keys if key not in named)
 
 
 async def _try(db: Database, subject_id: str, end: Callable[[Database, str], Awaitable[bool]]) -> bool:
@@ -73,4 +144,8 @@ async def _try(db: Database, subject_id: str, end: Callable[[Database, str], Awa
         return False
 
 
-_ENDS: dict[JobKind, Callable[[Database, str], Awaitable[bool]]] = {JobKind.RUN: end_abandoned}
+_ENDS: dict[JobKind, Callable[[Database, str], Awaitable[bool]]] = {
+    JobKind.RUN: end_abandoned,
+    JobKind.COMPLETION: end_abandoned_completion,
+    JobKind.INGESTION: end_abandoned_file,
+}

@@ -8,7 +8,9 @@ from typing import Any
 from assistants_api.domain import ids
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.thread import NewThread, Thread
+from assistants_api.domain.vector_store import THREAD_STORE_EXPIRY
 from assistants_api.services.messages import add_messages
+from assistants_api.services.tool_resources import settled
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import channel_topic
@@ -22,9 +24,10 @@ async def create_thread(db: Database, new: NewThread, now: datetime) -> Thread:
 
 async def add_thread(tx: Tx, new: NewThread, now: datetime) -> Thread:
     """Add a thread and its messages inside a transaction."""
-    thread = Thread(ids.new("thread"), now, new.tool_resources, new.metadata)
+    resources = await settled(tx, new.tool_resources, now, expiry=THREAD_STORE_EXPIRY)
+    thread = Thread(ids.new("thread"), now, resources, new.metadata)
     await tx.threads.add(thread)
-    await add_messages(tx, thread.id, new.messages, now)
+    _, thread = await add_messages(tx, thread, new.messages, now)
     return thread
 
 
@@ -40,9 +43,11 @@ async def get_thread(db: Database, thread_id: str) -> Thread:
         return await tx.threads.get(thread_id)
 
 
-async def modify_thread(db: Database, thread_id: str, changes: Mapping[str, Any]) -> Thread:
+async def modify_thread(db: Database, thread_id: str, changes: Mapping[str, Any], now: datetime) -> Thread:
     """The thread with the given fields replaced."""
     async with db.begin() as tx:
+        if "tool_resources" in changes:
+            changes = {**changes, "tool_resources": await settled(tx, changes["tool_resources"], now)}
         thread = replace(await tx.threads.hold(thread_id), **changes)
         await tx.threads.save(thread)
     return thread

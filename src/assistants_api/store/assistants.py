@@ -6,10 +6,10 @@ from assistants_api.domain.assistant import Assistant
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.store import tables
 from assistants_api.store.columns import json_text
-from assistants_api.store.repository import Repository
+from assistants_api.store.tool_resources import HasToolResources
 
 
-class Assistants(Repository[Assistant]):
+class Assistants(HasToolResources[Assistant]):
     """The table of assistants."""
 
     table = tables.assistants

@@ -18,8 +18,11 @@ class Database(ABC):
         """A read-write transaction, durable when the block is left; rolled back when it raises."""
 
     @abstractmethod
-    def read(self) -> AbstractAsyncContextManager[Tx]:
-        """A read-only transaction: one consistent view."""
+    def read(self, *, is_long: bool = False) -> AbstractAsyncContextManager[Tx]:
+        """A read-only transaction: one consistent view.
+
+        `is_long` says that a statement may take more than a few milliseconds: it must not hold up others.
+        """
 
     @abstractmethod
     async def close(self) -> None:

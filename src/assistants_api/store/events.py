@@ -2,13 +2,14 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
 from assistants_api.domain.event import Event, LogEntry
+from assistants_api.domain.message import Shown
 from assistants_api.store import tables
 from assistants_api.store.codec import decode, encode
 from assistants_api.store.columns import db_now
@@ -71,12 +72,25 @@ class Events:
         rows: Any = await self.session.execute(statement, {"wanted": channel, "edge": seq})
         return [LogEntry(row[0], decode(row[1], row[2])) for row in rows]
 
-    async def text_of(self, channel: str, message_id: str) -> str:
-        """The text that was shown of a message so far."""
+    async def all(self, channel: str) -> list[LogEntry]:
+        """Every event of a channel, in order."""
+        entries: list[LogEntry] = []
+        while more := await self.after(channel, entries[-1].seq if entries else 0):
+            entries += more
+        return entries
+
+    async def shown_of(self, channel: str, message_id: str) -> Shown:
+        """What was shown of a message so far."""
         c = self.table.c
         statement = select(c.data).where(c.channel == channel, c.kind == "MessageDelta").order_by(c.seq)
-        deltas = (json.loads(row[0]) for row in await self.session.execute(statement))
-        return "".join(delta["text"] for delta in deltas if delta["message_id"] == message_id)
+        deltas = [json.loads(row[0]) for row in await self.session.execute(statement)]
+        of_message = [delta for delta in deltas if delta["message_id"] == message_id]
+        text = "".join(delta["text"] for delta in of_message)
+        return Shown(text, tuple(each for delta in of_message for each in delta.get("annotations", ())))
+
+    async def remove_of(self, channels: Collection[str]) -> None:
+        """Forget these channels."""
+        await self.session.execute(delete(self.table).where(self.table.c.channel.in_(channels)))
 
     async def remove_of_thread(self, thread_id: str) -> None:
         """Forget the logs of every run of a thread."""
@@ -84,14 +98,18 @@ class Events:
         await self.session.execute(delete(self.table).where(self.table.c.channel.in_(of_thread)))
 
     async def remove_old(self, keep_seconds: float = KEEP_SECONDS) -> None:
-        """Forget the logs of runs that ended longer ago than `keep_seconds`."""
+        """Forget the logs of runs and completions that ended longer ago than `keep_seconds`."""
         runs = tables.runs.c
         ended = select(runs.id).where(
             runs.status.in_(("completed", "incomplete", "failed", "cancelled", "expired")),
             runs.deadline < db_now() - keep_seconds,
         )
-        await self.session.execute(
-            delete(self.table).where(
-                self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(ended)
-            )
+        answered = select(tables.completions.c.id).where(
+            tables.completions.c.ended_at < db_now() - keep_seconds
         )
+        for channels in (ended, answered):
+            await self.session.execute(
+                delete(self.table).where(
+                    self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(channels)
+                )
+            )

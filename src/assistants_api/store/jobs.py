@@ -112,6 +112,12 @@ class Jobs(Repository[Job]):
         )
         return bool((await self.session.execute(statement)).scalar_one())
 
+    async def is_open(self, subject_id: str) -> bool:
+        """Whether a job of this subject is not done yet."""
+        c = self.table.c
+        statement = select(func.count()).where(c.subject_id == subject_id, c.is_done.is_(False))
+        return bool((await self.session.execute(statement)).scalar_one())
+
     async def revoke(self, subject_id: str) -> None:
         """End every open job of this subject; a worker that holds one is fenced out and told."""
         c = self.table.c

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
+from assistants_api.domain.completion import CompletionEnded
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.event import LogEntry, RunMoved
 from assistants_api.store.database import Database
@@ -25,7 +26,8 @@ class Log:
         """Entries later than `after`, in order, gapless, each only once it is durable.
 
         Ends by itself after the entry that ends the stream: the run is final or, unless `until_final`,
-        requires action. A slow reader falls back to reading the table; it never holds up the writer.
+        requires action; the completion has ended. A slow reader falls back to reading the table; it never
+        holds up the writer.
         Raises `NotFound` when the channel vanishes, as it does when its thread is deleted.
         """
         inbox = _Inbox()
@@ -104,5 +106,7 @@ def _ends(entry: LogEntry, until_final: bool) -> bool:
     match entry.event:
         case RunMoved(run):
             return run.is_final if until_final else run.ends_stream
+        case CompletionEnded():
+            return True
         case _:
             return False

@@ -52,7 +52,7 @@ class PostgresDatabase(Database):
                 hook()
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Tx]:
+    async def read(self, *, is_long: bool = False) -> AsyncIterator[Tx]:
         async with self._connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             yield self._transaction(connection)
@@ -88,7 +88,7 @@ class PostgresDatabase(Database):
             async with connection.begin_nested():
                 yield
 
-        return Tx(execute, savepoint, self.wake, shares_clock=False)
+        return Tx(execute, savepoint, self.wake, is_sqlite=False)
 
     def _relay(self, topic: str) -> None:
         self._outbox.append(topic)

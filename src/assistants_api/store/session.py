@@ -14,6 +14,7 @@ class Session(Protocol):
     """Statements, commit hooks and the database's clock."""
 
     wake: Wake
+    is_sqlite: bool
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement."""

@@ -78,13 +78,13 @@ class SqliteDatabase(Database):
         await asyncio.shield(batch.done)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[Tx]:
+    async def read(self, *, is_long: bool = False) -> AsyncIterator[Tx]:
         reader = self._idle_readers.pop() if self._idle_readers else self._engine.connect()
         raw = _raw(reader)
         try:
             raw.execute("BEGIN")
             try:
-                yield self._transaction(reader)
+                yield self._transaction(reader, in_thread=is_long)
             finally:
                 if raw.in_transaction:
                     raw.execute("COMMIT")
@@ -111,9 +111,23 @@ class SqliteDatabase(Database):
     def describe(self) -> dict[str, Any]:
         return {"name": "sqlite", "version": sqlite3.sqlite_version}
 
-    def _transaction(self, connection: Connection) -> Tx:
+    def _transaction(self, connection: Connection, *, in_thread: bool = False) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
             return connection.execute(statement, parameters)
+
+        async def execute_in_thread(statement: Executable, parameters: Any) -> CursorResult[Any]:
+            # All rows are read in the thread; what comes back holds them.
+            work = asyncio.ensure_future(
+                asyncio.to_thread(lambda: connection.execute(statement, parameters).freeze())
+            )
+            try:
+                frozen: Any = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                _raw(connection).interrupt()  # the connection must be free before anybody else has it
+                await asyncio.wait([work])
+                raise
+            result: CursorResult[Any] = frozen()
+            return result
 
         @asynccontextmanager
         async def savepoint() -> AsyncIterator[None]:
@@ -128,7 +142,8 @@ class SqliteDatabase(Database):
                 raise
             raw.execute("RELEASE tx")
 
-        return Tx(execute, savepoint, self.wake, shares_clock=True)
+        chosen = execute_in_thread if in_thread else execute
+        return Tx(chosen, savepoint, self.wake, is_sqlite=True)
 
     async def _open_batch(self, writer: Connection) -> None:
         for _ in range(_BUSY_TRIES):

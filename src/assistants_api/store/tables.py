@@ -10,14 +10,19 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 
+from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.message import MessageStatus
 from assistants_api.domain.run import ACTIVE, RunStatus
 from assistants_api.domain.step import StepStatus
+from assistants_api.domain.upload import UploadStatus
+from assistants_api.domain.vector_store import StoreFileStatus
 from assistants_api.store.columns import Json, JsonTuple, Status, UsageJson, UtcTime
 
 metadata = MetaData(
@@ -162,6 +167,42 @@ run_steps = Table(
     Index(None, "run_id", "ord"),
 )
 
+completions = Table(
+    "completions",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("status", Status(CompletionStatus), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("messages", JsonTuple, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("is_stored", Boolean, nullable=False),
+    Column("metadata", Json, nullable=False),
+    Column("deadline", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("choices", JsonTuple, nullable=False),
+    Column("spent", UsageJson, nullable=False),
+    Column("cached_tokens", Integer, nullable=False),
+    Column("reasoning_tokens", Integer, nullable=False),
+    Column("error", Json),
+)
+_is_going = completions.c.status == CompletionStatus.OPEN.value
+Index("ix_completions_open", completions.c.deadline, sqlite_where=_is_going, postgresql_where=_is_going)
+Index(
+    "ix_completions_passing",
+    completions.c.ended_at,
+    sqlite_where=completions.c.is_stored.is_(False),
+    postgresql_where=completions.c.is_stored.is_(False),
+)
+Index(
+    "ix_completions_kept",
+    completions.c.ord,
+    sqlite_where=completions.c.is_stored.is_(True),
+    postgresql_where=completions.c.is_stored.is_(True),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -207,4 +248,126 @@ api_keys = Table(
     Column("digest", Text, nullable=False, unique=True),
     Column("created_at", UtcTime, nullable=False),
     Column("revoked_at", UtcTime),
+)
+
+files = Table(
+    "files",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False),
+    Column("expires_at", UtcTime, index=True),
+)
+
+uploads = Table(
+    "uploads",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False, index=True),
+    Column("filename", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("mime_type", Text, nullable=False),
+    Column("status", Status(UploadStatus), nullable=False),
+    Column("file_seconds", BigInteger),
+    Column("file_id", Text),
+)
+
+upload_parts = Table(
+    "upload_parts",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("upload_id", "uploads"),
+    Column("bytes", BigInteger, nullable=False),
+    Column("blob", Text, nullable=False),
+    Index(None, "upload_id", "ord"),
+)
+
+vector_stores = Table(
+    "vector_stores",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("name", Text),
+    Column("description", Text),
+    Column("metadata", Json, nullable=False),
+    Column("expires_after", Json),
+    Column("last_active_at", UtcTime, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+store_files = Table(
+    "store_files",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("vector_store_id", "vector_stores"),
+    _parent("file_id", "files"),
+    Column("status", Status(StoreFileStatus), nullable=False),
+    Column("last_error", Json),
+    Column("usage_bytes", BigInteger, nullable=False),
+    Column("max_chunk_size_tokens", Integer, nullable=False),
+    Column("chunk_overlap_tokens", Integer, nullable=False),
+    Column("attributes", Json, nullable=False),
+    UniqueConstraint("vector_store_id", "file_id"),
+    Index(None, "vector_store_id", "status"),
+    Index(None, "file_id", "status"),
+)
+
+file_batches = Table(
+    "file_batches",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    _parent("vector_store_id", "vector_stores"),
+    Column("is_cancelled", Boolean, nullable=False),
+)
+
+batch_files = Table(
+    "batch_files",
+    metadata,
+    Column("batch_id", Text, ForeignKey("file_batches.id", ondelete="CASCADE"), primary_key=True),
+    Column("store_file_id", Text, ForeignKey("store_files.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "store_file_id"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("file_id", Text, ForeignKey("files.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("embedder", Text),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    _ord(),
+    Column("file_id", Text, ForeignKey("documents.file_id", ondelete="CASCADE"), nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index(None, "file_id", "ord"),
+)
+
+chunks = Table(
+    "chunks",
+    metadata,
+    _ord(),
+    Column("store_file_id", Text, ForeignKey("store_files.id", ondelete="CASCADE"), nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Index(None, "store_file_id", "start"),
 )

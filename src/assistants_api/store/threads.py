@@ -8,10 +8,10 @@ from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.thread import Thread
 from assistants_api.store import tables
 from assistants_api.store.columns import json_text
-from assistants_api.store.repository import Repository
+from assistants_api.store.tool_resources import HasToolResources
 
 
-class Threads(Repository[Thread]):
+class Threads(HasToolResources[Thread]):
     """The table of threads."""
 
     table = tables.threads

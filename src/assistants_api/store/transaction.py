@@ -11,7 +11,10 @@ from sqlalchemy.engine import CursorResult
 
 from assistants_api.store.assistants import Assistants
 from assistants_api.store.columns import db_now
+from assistants_api.store.completions import Completions
+from assistants_api.store.documents import Documents
 from assistants_api.store.events import Events
+from assistants_api.store.files import Files, UploadParts, Uploads
 from assistants_api.store.jobs import Jobs
 from assistants_api.store.keys import Keys
 from assistants_api.store.messages import Messages
@@ -19,6 +22,7 @@ from assistants_api.store.runs import Runs
 from assistants_api.store.steps import Steps
 from assistants_api.store.threads import Threads
 from assistants_api.store.traces import Traces
+from assistants_api.store.vector_stores import FileBatches, StoreFiles, VectorStores
 from assistants_api.store.wake import Wake
 
 Execute = Callable[[Executable, Any], Awaitable[CursorResult[Any]]]
@@ -28,9 +32,9 @@ Savepoint = Callable[[], AbstractAsyncContextManager[None]]
 class Tx:
     """A transaction in progress; `after_commit` callbacks run once it is durable, in order."""
 
-    def __init__(self, execute: Execute, savepoint: Savepoint, wake: Wake, *, shares_clock: bool) -> None:
+    def __init__(self, execute: Execute, savepoint: Savepoint, wake: Wake, *, is_sqlite: bool) -> None:
         self._execute = execute
-        self._shares_clock = shares_clock
+        self.is_sqlite = is_sqlite
         self.savepoint = savepoint
         self.wake = wake
         self.hooks: list[Callable[[], None]] = []
@@ -45,7 +49,7 @@ class Tx:
 
     async def now(self) -> datetime:
         """The database's clock, aware UTC."""
-        if self._shares_clock:
+        if self.is_sqlite:  # the same machine, the same clock
             return datetime.now(UTC)
         epoch = (await self.execute(select(db_now()))).scalar_one()
         return datetime.fromtimestamp(epoch, UTC)
@@ -76,6 +80,11 @@ class Tx:
         return Steps(self)
 
     @cached_property
+    def completions(self) -> Completions:
+        """Chat completions."""
+        return Completions(self)
+
+    @cached_property
     def jobs(self) -> Jobs:
         """The queue."""
         return Jobs(self)
@@ -94,3 +103,38 @@ class Tx:
     def keys(self) -> Keys:
         """API keys."""
         return Keys(self)
+
+    @cached_property
+    def files(self) -> Files:
+        """Files."""
+        return Files(self)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Uploads."""
+        return Uploads(self)
+
+    @cached_property
+    def upload_parts(self) -> UploadParts:
+        """Parts of uploads."""
+        return UploadParts(self)
+
+    @cached_property
+    def vector_stores(self) -> VectorStores:
+        """Vector stores."""
+        return VectorStores(self)
+
+    @cached_property
+    def store_files(self) -> StoreFiles:
+        """Files in vector stores."""
+        return StoreFiles(self)
+
+    @cached_property
+    def file_batches(self) -> FileBatches:
+        """Batches of files."""
+        return FileBatches(self)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """What was read out of files."""
+        return Documents(self)

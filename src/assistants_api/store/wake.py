@@ -18,6 +18,11 @@ def channel_topic(channel: str) -> str:
     return f"channel:{channel}"
 
 
+def indexed_topic(store_id: str) -> str:
+    """The topic on which those who wait for a vector store's files hear that one is no longer in progress."""
+    return f"indexed:{store_id}"
+
+
 class Wake:
     """Topics inside one process; `relay` carries them to other processes where there are any."""
 

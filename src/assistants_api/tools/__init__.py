@@ -1,1 +1,1 @@
-"""The tools that this server runs itself. They know no run, step or message."""
+"""Our own tools, as the loop calls them."""

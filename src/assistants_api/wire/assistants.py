@@ -9,6 +9,7 @@ from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timest
 from assistants_api.wire.shapes import (
     Instructions,
     MetadataShown,
+    NewToolResources,
     Reasoning,
     ResponseFormat,
     ResponseFormatShown,
@@ -36,7 +37,7 @@ class CreateAssistantRequest(Request):
     description: Description = None
     instructions: Instructions = None
     tools: Tools = None
-    tool_resources: ToolResources | None = None
+    tool_resources: NewToolResources | None = None
     metadata: MetadataField = None
     temperature: Temperature = None
     top_p: TopP = None

@@ -37,8 +37,13 @@ class Reply(BaseModel):
     @classmethod
     def of(cls, thing: object) -> Self:
         """The reply that shows a domain object: same names, `object` added, times as epoch seconds."""
-        values = {name: _shown(getattr(thing, name)) for name in cls.model_fields if name != "object"}
-        return cast(Self, cls.model_construct(object=cls.KIND, **values))
+        return cls.showing(**{name: getattr(thing, name) for name in cls.model_fields if name != "object"})
+
+    @classmethod
+    def showing(cls, **values: Any) -> Self:
+        """The reply with these values, all but `object`."""
+        shown = {name: _shown(value) for name, value in values.items()}
+        return cast(Self, cls.model_construct(object=cls.KIND, **shown))
 
     def json_bytes(self) -> bytes:
         """The response body."""

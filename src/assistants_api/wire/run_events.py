@@ -7,35 +7,36 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, RootModel, create_model
 
 from assistants_api.domain.event import (
-    Event,
     LogEntry,
     MessageDelta,
     MessageMoved,
+    RunEvent,
     RunMoved,
     StepMoved,
     ThreadCreated,
     ToolCallDelta,
     ToolCallStarted,
+    ToolOutputAdded,
 )
-from assistants_api.wire.messages import MessageObject, TextValue
+from assistants_api.wire.messages import MessageObject
 from assistants_api.wire.problems import ErrorObject
 from assistants_api.wire.runs import RunObject
 from assistants_api.wire.steps import RunStepObject
 from assistants_api.wire.threads import ThreadObject
 
 # JSON lets these stand in a string, but readers that split text by Unicode's rules would end the line there.
-_LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 DONE = b"event: done\ndata: [DONE]\n\n"
 
 
-def event_of(event: Event) -> tuple[str, str]:
-    """The event's name on the wire and its data, one line of JSON."""
+def event_of(event: RunEvent, *, has_content: bool = False) -> tuple[str, str]:
+    """The event's name on the wire and its data, one line of JSON; `has_content`: of search results."""
     match event:
-        case MessageDelta(message_id, text, is_first):
+        case MessageDelta(message_id, text, is_first, annotations):
             value: dict[str, Any] = {"value": text}
-            if is_first:
-                value["annotations"] = []
+            if is_first or annotations:
+                value["annotations"] = list(annotations)
             content = [{"index": 0, "type": "text", "text": value}]
             return "thread.message.delta", _line(
                 {"id": message_id, "object": "thread.message.delta", "delta": {"content": content}}
@@ -46,26 +47,36 @@ def event_of(event: Event) -> tuple[str, str]:
         case StepMoved(step, created):
             # An open step shows no calls yet and no usage: deltas bring the calls, the end brings both.
             name = "created" if created else step.status.value
-            return f"thread.run.step.{name}", RunStepObject.of(step).json_bytes().decode()
+            shown = RunStepObject.of(step, has_content=has_content)
+            return f"thread.run.step.{name}", shown.json_bytes().decode()
         case MessageMoved(message, created):
             name = "created" if created else message.status.value
             return f"thread.message.{name}", MessageObject.of(message).json_bytes().decode()
-        case ToolCallStarted(step_id, index, call_id, name):
-            function = {"name": name, "arguments": "", "output": None}
-            call = {"index": index, "id": call_id, "type": "function", "function": function}
+        case ToolCallStarted(step_id, index, call_id, name, type):
+            begun: dict[str, Any] = {}
+            if type == "function":
+                begun = {"name": name, "arguments": "", "output": None}
+            elif type == "code_interpreter":
+                begun = {"input": "", "outputs": []}
+            call = {"index": index, "id": call_id, "type": type, type: begun}
             return "thread.run.step.delta", _step_delta(step_id, call)
-        case ToolCallDelta(step_id, index, arguments):
-            call = {"index": index, "type": "function", "function": {"arguments": arguments}}
+        case ToolCallDelta(step_id, index, arguments, type):
+            more = {"arguments": arguments} if type == "function" else {"input": arguments}
+            return "thread.run.step.delta", _step_delta(step_id, {"index": index, "type": type, type: more})
+        case ToolOutputAdded(step_id, index, output_index, output):
+            outputs = {"outputs": [{"index": output_index, **output}]}
+            call = {"index": index, "type": "code_interpreter", "code_interpreter": outputs}
             return "thread.run.step.delta", _step_delta(step_id, call)
         case ThreadCreated(thread):
             return "thread.created", ThreadObject.of(thread).json_bytes().decode()
 
 
-def frame(entry: LogEntry) -> bytes:
+def frame(entry: LogEntry, *, has_content: bool = False) -> bytes:
     """The entry as it is sent; the id comes last, for parsers that expect the data on line two."""
-    name, data = event_of(entry.event)
+    assert isinstance(entry.event, RunEvent), "a run's log holds a run's events"
+    name, data = event_of(entry.event, has_content=has_content)
     if not data.isascii():
-        data = data.translate(_LINE_ENDS)
+        data = data.translate(LINE_ENDS)
     return f"event: {name}\ndata: {data}\nid: {entry.seq}\n\n".encode()
 
 
@@ -83,12 +94,37 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+class FileReference(BaseModel):
+    """A file by its id."""
+
+    file_id: str
+
+
+class DeltaAnnotation(BaseModel):
+    """A citation, or a file that the text links to; its `text` stands in the same delta."""
+
+    index: int
+    type: Literal["file_citation", "file_path"]
+    text: str | None = None
+    start_index: int | None = None
+    end_index: int | None = None
+    file_citation: FileReference | None = None
+    file_path: FileReference | None = None
+
+
+class DeltaText(BaseModel):
+    """More text, and the annotations in it; `annotations` is always on the first piece."""
+
+    value: str | None = None
+    annotations: list[DeltaAnnotation] | None = None
+
+
 class MessageDeltaText(BaseModel):
-    """More of a text part; `annotations` are on the first piece."""
+    """More of a text part."""
 
     index: int
     type: Literal["text"]
-    text: TextValue
+    text: DeltaText
 
 
 class MessageDeltaBody(BaseModel):
@@ -113,13 +149,31 @@ class DeltaFunction(BaseModel):
     output: str | None = None
 
 
+class DeltaCodeOutput(BaseModel):
+    """Something that code has shown."""
+
+    index: int
+    type: Literal["logs", "image"]
+    logs: str | None = None
+    image: FileReference | None = None
+
+
+class DeltaCode(BaseModel):
+    """Pieces of code, and what it has shown."""
+
+    input: str | None = None
+    outputs: list[DeltaCodeOutput] | None = None
+
+
 class DeltaToolCall(BaseModel):
     """A piece of a tool call."""
 
     index: int
     id: str | None = None
-    type: Literal["function"]
-    function: DeltaFunction
+    type: Literal["function", "file_search", "code_interpreter"]
+    function: DeltaFunction | None = None
+    file_search: dict[str, Any] | None = None
+    code_interpreter: DeltaCode | None = None
 
 
 class DeltaStepDetails(BaseModel):

@@ -12,6 +12,7 @@ from assistants_api.wire.messages import CreateMessageRequest
 from assistants_api.wire.shapes import (
     Instructions,
     MetadataShown,
+    NewToolResources,
     Reasoning,
     ResponseFormat,
     ResponseFormatShown,
@@ -88,7 +89,7 @@ class CreateThreadAndRunRequest(_RunSettings):
     """The body of createThreadAndRun."""
 
     thread: CreateThreadRequest | None = None
-    tool_resources: ToolResources | None = None
+    tool_resources: NewToolResources | None = None
 
     def to_new_thread(self) -> NewThread:
         """What the domain makes the thread of."""

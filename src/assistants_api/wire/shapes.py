@@ -6,7 +6,9 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
-from assistants_api.wire.base import Request, plain
+from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
+from assistants_api.wire.base import MetadataField, Request, plain
+from assistants_api.wire.chunking import ChunkingField, chunking_of
 
 DEFAULT_RANKING = {"ranker": "default_2024_08_21", "score_threshold": 0.0}
 
@@ -63,11 +65,18 @@ class CodeInterpreterResources(Request):
     file_ids: list[str] | None = Field(None, max_length=20)
 
 
+class VectorStoreHelper(Request):
+    """A vector store that is to be made for this object."""
+
+    file_ids: list[str] | None = Field(None, max_length=10_000)
+    chunking_strategy: ChunkingField | None = None
+    metadata: MetadataField = None
+
+
 class FileSearchResources(Request):
     """Vector stores for file search."""
 
     vector_store_ids: list[str] | None = Field(None, max_length=1)
-    vector_stores: list[dict[str, Any]] | None = Field(None, max_length=1)
 
 
 class ToolResources(Request):
@@ -75,6 +84,19 @@ class ToolResources(Request):
 
     code_interpreter: CodeInterpreterResources | None = None
     file_search: FileSearchResources | None = None
+
+
+class NewFileSearchResources(FileSearchResources):
+    """Vector stores for file search: by id, or made here."""
+
+    vector_stores: list[VectorStoreHelper] | None = Field(None, max_length=1)
+
+
+class NewToolResources(Request):
+    """What tools of a new object work on."""
+
+    code_interpreter: CodeInterpreterResources | None = None
+    file_search: NewFileSearchResources | None = None
 
 
 class NamedFunction(Request):
@@ -165,18 +187,32 @@ def stored_tools(tools: list[Any] | None) -> tuple[JsonObject, ...]:
     return tuple(stored)
 
 
-def stored_resources(resources: ToolResources | None, path: str = "tool_resources") -> JsonObject:
-    """Tool resources as they are stored; what needs a vector store made is refused by name."""
+def stored_resources(
+    resources: ToolResources | NewToolResources | None, path: str = "tool_resources"
+) -> JsonObject:
+    """Tool resources as services take them: `vector_stores` helpers become the domain's new stores."""
     if resources is None:
         return {}
-    if resources.file_search is not None and resources.file_search.vector_stores is not None:
-        raise InvalidRequest(
-            "Vector stores are not served yet, so none can be made here.",
-            param=f"{path}.file_search.vector_stores",
-            code="unsupported_parameter",
-        )
-    stored: JsonObject = plain(resources)
-    return {name: value for name, value in stored.items() if value is not None}
+    stored: dict[str, Any] = {name: value for name, value in plain(resources).items() if value is not None}
+    search = resources.file_search
+    if isinstance(search, NewFileSearchResources) and search.vector_stores is not None:
+        where = f"{path}.file_search.vector_stores"
+        if search.vector_store_ids:
+            raise InvalidRequest(
+                f"Mutually exclusive parameters: '{path}.file_search.vector_store_ids' and '{where}'.",
+                param=where,
+                code="mutually_exclusive_parameters",
+            )
+        stored["file_search"]["vector_stores"] = [
+            _new_store(helper, f"{where}[{place}]") for place, helper in enumerate(search.vector_stores)
+        ]
+    return stored
+
+
+def _new_store(helper: VectorStoreHelper, path: str) -> NewVectorStore:
+    chunking = chunking_of(helper.chunking_strategy, f"{path}.chunking_strategy")
+    files = tuple(NewStoreFile(file_id, chunking) for file_id in helper.file_ids or ())
+    return NewVectorStore(files=files, metadata=helper.metadata or {})
 
 
 def stored_format(value: Any) -> str | JsonObject:

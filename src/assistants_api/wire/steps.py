@@ -1,6 +1,7 @@
 """Run steps on the wire."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import BaseModel, Field
 
@@ -106,12 +107,25 @@ class RunStepObject(Reply):
     usage: UsageObject | None
 
     @classmethod
-    def of(cls, thing: Any) -> Self:
-        """The step; what its model call spent shows once it has ended."""
+    def of(cls, thing: Any, *, has_content: bool = False) -> Self:
+        """The step; what its model call spent shows once it has ended, what was found if it was asked for."""
         reply = super().of(thing)
         if thing.status is StepStatus.IN_PROGRESS:
             reply.usage = None
+        if thing.tool_calls:
+            calls: Any = [_shown_call(call, has_content) for call in thing.tool_calls]
+            reply.step_details = cast(Any, {"type": "tool_calls", "tool_calls": calls})
         return reply
+
+
+def _shown_call(call: Mapping[str, Any], has_content: bool) -> dict[str, Any]:
+    """A call without what is only kept for the model and the trace."""
+    kind = call["type"]
+    details = dict(call[kind])
+    if kind == "file_search" and "results" in details:
+        names = ("file_id", "file_name", "score", *(("content",) if has_content else ()))
+        details["results"] = [{name: result[name] for name in names} for result in details["results"]]
+    return {"id": call["id"], "type": kind, kind: details}
 
 
 class ListRunStepsResponse(Page):

@@ -7,14 +7,20 @@ from pydantic import Field
 from assistants_api.domain.thread import NewThread
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp
 from assistants_api.wire.messages import CreateMessageRequest
-from assistants_api.wire.shapes import MetadataShown, ToolResources, ToolResourcesShown, stored_resources
+from assistants_api.wire.shapes import (
+    MetadataShown,
+    NewToolResources,
+    ToolResources,
+    ToolResourcesShown,
+    stored_resources,
+)
 
 
 class CreateThreadRequest(Request):
     """The body of createThread; it may be absent."""
 
     messages: list[CreateMessageRequest] | None = Field(None, max_length=10_000)
-    tool_resources: ToolResources | None = None
+    tool_resources: NewToolResources | None = None
     metadata: MetadataField = None
 
     def to_new_thread(self, path: str = "tool_resources") -> NewThread:

@@ -2,26 +2,41 @@
 
 import logging
 import time
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from assistants_api.agent.context import Fitted, PromptBudgetSpent, fit, gather, refuse_images
-from assistants_api.agent.loop import Finished, Paused, ToolReturned, answer
+from assistants_api.agent.citations import Citations, Cited
+from assistants_api.agent.context import (
+    ANSWER_RESERVE,
+    Fitted,
+    PromptBudgetSpent,
+    asked,
+    fit,
+    gather,
+    refuse_images,
+)
+from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
+from assistants_api.agent.tools import FILE_SEARCH, Tool, ToolOutput, ToolReturned
 from assistants_api.domain.errors import EngineFailed, LostLease, NotFound
 from assistants_api.domain.job import Job
-from assistants_api.domain.message import Message
+from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep
 from assistants_api.domain.usage import Usage
+from assistants_api.domain.vector_store import VectorStore, store_ids
+from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Engine
 from assistants_api.services.recording import Interrupted, Recording
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
+from assistants_api.tools.file_search import FileSearch
 from assistants_api.worker.interrupts import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -41,15 +56,20 @@ class _State:
     steps: list[RunStep]
     open_message: Message | None
     open_step: RunStep | None
-    shown: str
+    shown: Shown
     turns: list[dict[str, Any]]
+    stores: list[VectorStore]
+    thread_store_ids: list[str]
 
 
 class RunCarrier:
     """Carries runs; one per process, shared by all of them."""
 
-    def __init__(self, db: Database, writer: LogWriter, engine: Engine, catalogue: Catalogue) -> None:
+    def __init__(
+        self, db: Database, writer: LogWriter, engine: Engine, catalogue: Catalogue, searcher: Searcher
+    ) -> None:
         self._db = db
+        self._searcher = searcher
         self._writer = writer
         self._engine = engine
         self._catalogue = catalogue
@@ -59,7 +79,7 @@ class RunCarrier:
         try:
             async with self._db.read() as tx:
                 seq = await tx.events.last_seq(job.subject_id)
-                state = await self._load(tx, job.subject_id)
+                state = await self._state(tx, job.subject_id)
             leg = _Leg(
                 self, Recording(self._writer, Channel(job.subject_id, job.lease, seq), state.run), state
             )
@@ -69,17 +89,31 @@ class RunCarrier:
         except NotFound:
             logger.info("run %s was deleted while it was carried", job.subject_id)
 
-    async def _load(self, tx: Tx, run_id: str) -> _State:
+    async def load(self, run_id: str) -> _State:
+        """What is stored of the run now."""
+        async with self._db.read() as tx:
+            return await self._state(tx, run_id)
+
+    async def _state(self, tx: Tx, run_id: str) -> _State:
         run = await tx.runs.get(run_id)
         own = await tx.messages.of_run(run_id)
         steps = await tx.steps.of_run(run_id)
         open_message = await tx.messages.open_of(run_id)
-        shown = "" if open_message is None else await tx.events.text_of(run_id, open_message.id)
-        open_step = None if open_message is None else await tx.steps.open_of(run_id)
+        shown = Shown() if open_message is None else await tx.events.shown_of(run_id, open_message.id)
+        open_step = await tx.steps.open_of(run_id)
         trace = await tx.traces.find(run_id)
         turns = list(trace["turns"]) if trace else []
         history = await self._history(tx, run)
-        return _State(run, history, own, steps, open_message, open_step, shown, turns)
+        stores: list[VectorStore] = []
+        thread_store_ids: list[str] = []
+        if any(tool["type"] == FILE_SEARCH for tool in run.tools):
+            thread = await tx.threads.get(run.thread_id)
+            thread_store_ids = store_ids(thread.tool_resources)
+            wanted = [*store_ids(run.tool_resources), *thread_store_ids]
+            stores = await tx.vector_stores.existing(list(dict.fromkeys(wanted)))
+        return _State(
+            run, history, own, steps, open_message, open_step, shown, turns, stores, thread_store_ids
+        )
 
     async def _history(self, tx: Tx, run: Run) -> list[Message]:
         """The thread without this run's own messages, oldest first: as much as could ever be shown.
@@ -104,6 +138,7 @@ class _Leg:
     """One leg of one run."""
 
     def __init__(self, carrier: RunCarrier, recording: Recording, state: _State) -> None:
+        self._carrier = carrier
         self._engine = carrier._engine
         self._model = carrier._catalogue.resolve(state.run.model)
         self._recording = recording
@@ -111,6 +146,7 @@ class _Leg:
         self._turns = state.turns
         self._turn: dict[str, Any] = {}
         self._usage = Usage()
+        self._citations = Citations({})
 
     async def carry(self, stop: StopSignal) -> None:
         recording = self._recording
@@ -130,6 +166,14 @@ class _Leg:
             await self._fail("server_error", "Sorry, something went wrong.")
 
     async def _answer(self, stop: StopSignal) -> None:
+        """Model calls and calls of our tools in turn, until the run pauses or ends."""
+        self._refuse_expired_stores()
+        await self._resume(stop)
+        while await self._take_turn(stop):
+            self._state = await self._carrier.load(self._recording.run.id)
+
+    async def _resume(self, stop: StopSignal) -> None:
+        """Take up what an earlier attempt left open: a message in the middle, or calls of our tools."""
         recording, state = self._recording, self._state
         if state.open_message is not None and state.open_step is not None:
             recording.resume(state.open_message, state.open_step, state.shown)
@@ -137,49 +181,130 @@ class _Leg:
                 raise EngineFailed(
                     "The worker was lost in the middle of the answer, and this engine cannot continue one."
                 )
+        elif state.open_step is not None:
+            recording.resume_tools(state.open_step)
+            tools = self._tools()
+            for call in state.open_step.tool_calls:
+                if call.get("output") is None:
+                    async for event in _guarded(stop, called(asked(dict(call)), tools)):
+                        await self._record(event)
+            self._state = await self._carrier.load(recording.run.id)
+
+    async def _take_turn(self, stop: StopSignal) -> bool:
+        """One model call with what follows from it; whether the model is to be asked again."""
+        recording, state = self._recording, self._state
+        self._usage = Usage()
+        self._turn = {}
         prepared_from = time.time()
         fitted = await self._prepare()
         if fitted.prompt.sampling.max_tokens == 0:
             await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_completion_tokens")
-            return
+            return False
         self._turn = {
             "input_prepared_from": prepared_from,
             "input_prepared_at": time.time(),
             "left_out_messages": list(fitted.left_out),
             "messages": [_traced(message) for message in fitted.prompt.messages],
             "tools": [tool["function"]["name"] for tool in fitted.prompt.tools],
-            "answer_start": state.shown,
+            "answer_start": state.shown.text,
         }
         self._turns.append(self._turn)
-        async with aclosing(answer(fitted.prompt, self._engine, {})) as events:
-            async with aclosing(stop.guard(events)) as guarded:
-                async for event in guarded:
-                    match event:
-                        case Started(prompt_tokens, prompt, cached_tokens):
-                            self._usage = Usage(prompt_tokens)
-                            self._turn["prompt"] = prompt
-                            self._turn["prompt_tokens"] = prompt_tokens
-                            self._turn["cached_tokens"] = cached_tokens
-                            self._turn["inference_started_at"] = time.time()
-                        case Text(text, tokens):
-                            self._usage += Usage(0, tokens)
-                            if recording.has_open_message:
-                                recording.say(text)
-                            else:
-                                self._turn["first_token_at"] = time.time()
-                                await recording.open_message(text)
-                        case Paused(calls, usage):
-                            self._close_turn(usage)
-                            await recording.pause(calls, usage, self._turns)
-                        case Finished(reason, usage):
-                            self._close_turn(usage)
-                            await self._finish(reason, usage)
-                        case ToolCall() | ToolReturned():
-                            self._turn.setdefault("first_token_at", time.time())
+        self._citations = Citations(_cited_files(state.steps), state.shown.text, len(state.shown.annotations))
+        is_over = True
+        async for event in _guarded(stop, answer(fitted.prompt, self._engine, self._tools())):
+            is_over = not isinstance(event, Turned)
+            await self._record(event)
+        return not is_over
+
+    async def _record(self, event: LoopEvent) -> None:
+        recording = self._recording
+        match event:
+            case Started(prompt_tokens, prompt, cached_tokens):
+                self._usage = Usage(prompt_tokens)
+                self._turn["prompt"] = prompt
+                self._turn["prompt_tokens"] = prompt_tokens
+                self._turn["cached_tokens"] = cached_tokens
+                self._turn["inference_started_at"] = time.time()
+            case Text(text, tokens):
+                self._usage += Usage(0, tokens)
+                await self._say(self._citations.feed(text))
+            case Thought(_, tokens):
+                # Counted, and not shown: the API of runs has no place for it.
+                self._usage += Usage(0, tokens)
+            case ToolCall():
+                self._turn.setdefault("first_token_at", time.time())
+            case Calling(calls, usage):
+                await self._say(self._citations.close())
+                self._close_turn(usage)
+                await recording.open_tools(calls, usage, self._turns)
+                self._usage = Usage()
+            case ToolOutput(call, output):
+                recording.show_output(call, output)
+            case ToolReturned(call, output, details, trace):
+                if trace is not None:
+                    self._turns[-1].setdefault("searches", []).append(trace)
+                await recording.return_tool(call, output, details, self._turns)
+            case Paused(calls, usage):
+                await self._say(self._citations.close())
+                self._close_turn(usage)
+                await recording.pause(calls, usage, self._turns)
+            case Finished(reason, usage):
+                await self._say(self._citations.close())
+                self._close_turn(usage)
+                await self._finish(reason, usage)
+
+    async def _say(self, piece: Cited) -> None:
+        if not piece.text:
+            return
+        if self._recording.has_open_message:
+            self._recording.say(piece.text, piece.annotations)
+        else:
+            self._turn.setdefault("first_token_at", time.time())
+            await self._recording.open_message(piece.text, piece.annotations)
+
+    def _tools(self) -> dict[str, Tool]:
+        """Our tools that this run has, as the loop calls them."""
+        state = self._state
+        tools: dict[str, Tool] = {}
+        for tool in state.run.tools:
+            if tool["type"] == FILE_SEARCH:
+                tools[FILE_SEARCH] = FileSearch(
+                    self._carrier._db,
+                    self._carrier._searcher,
+                    state.stores,
+                    state.thread_store_ids,
+                    tool,
+                    question=next((m.text for m in reversed(state.history) if m.role == "user"), ""),
+                    first=sum(
+                        call["type"] == FILE_SEARCH and call.get("output") is not None
+                        for step in state.steps
+                        for call in step.tool_calls
+                    ),
+                    room=self._room,
+                    count=self._count,
+                )
+        return tools
+
+    def _room(self) -> int:
+        """Tokens that the model's window has left beside the prompt so far and a whole answer."""
+        window = self._engine.describe().context_window
+        used = self._turns[-1].get("prompt_tokens", 0) if self._turns else 0
+        spent = self._turns[-1].get("usage", {}).get("completion_tokens", 0) if self._turns else 0
+        return window - used - spent - min(2 * ANSWER_RESERVE, window // 4)
+
+    async def _count(self, text: str) -> int:
+        prompt = Prompt(self._recording.run.id, self._model, (ChatMessage("user", text),))
+        return await self._engine.count(prompt)
+
+    def _refuse_expired_stores(self) -> None:
+        now = datetime.now(UTC)
+        for store in self._state.stores:
+            if store.is_expired(now):
+                raise EngineFailed(f"Vector store '{store.id}' has expired.")
 
     async def _prepare(self) -> Fitted:
         state, engine = self._state, self._engine
-        context = gather(state.run, self._model, state.history, state.own, state.steps, state.shown)
+        context = gather(state.run, self._model, state.history, state.own, state.steps, state.shown.text)
         facts = engine.describe()
         if not facts.has_vision:
             refuse_images(context, self._model)
@@ -225,12 +350,34 @@ class _Leg:
         )
 
     def _close_turn(self, usage: Usage) -> None:
+        if "usage" in self._turn:  # our tools were called before the caller's
+            return
         self._turn["output_generated_at"] = time.time()
         self._turn["usage"] = {
             "prompt_tokens": usage.prompt_tokens,
             "completion_tokens": usage.completion_tokens,
             "total_tokens": usage.total_tokens,
         }
+
+
+async def _guarded(
+    stop: StopSignal, events: AsyncGenerator[LoopEvent, None]
+) -> AsyncGenerator[LoopEvent, None]:
+    async with aclosing(events), aclosing(stop.guard(events)) as guarded:
+        async for event in guarded:
+            yield event
+
+
+def _cited_files(steps: list[RunStep]) -> dict[str, str]:
+    """Which file each marker stands for that this run's model was shown."""
+    return {
+        result["marker"]: result["file_id"]
+        for step in steps
+        for call in step.tool_calls
+        if call["type"] == FILE_SEARCH
+        for result in call[FILE_SEARCH].get("results", ())
+        if result["marker"] is not None
+    }
 
 
 def _traced(message: ChatMessage) -> dict[str, Any]:

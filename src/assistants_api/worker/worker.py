@@ -13,6 +13,7 @@ from typing import Protocol
 
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind
+from assistants_api.ports import Blobs
 from assistants_api.services.sweeping import forget_old, sweep
 from assistants_api.store.database import Database
 from assistants_api.store.wake import JOBS, cancel_topic
@@ -156,8 +157,9 @@ class Worker:
 class Sweeper:
     """Ends what must end even if no worker lives; every server and worker process has one."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, blobs: Blobs) -> None:
         self._db = db
+        self._blobs = blobs
 
     async def run(self) -> None:
         """Sweep once a second until cancelled."""
@@ -165,9 +167,9 @@ class Sweeper:
         forget_at = loop.time()
         while True:
             try:
-                await sweep(self._db)
+                await sweep(self._db, self._blobs)
                 if loop.time() >= forget_at:
-                    await forget_old(self._db)
+                    await forget_old(self._db, self._blobs)
                     forget_at = loop.time() + _FORGET_SECONDS
             except Unavailable as error:
                 logger.warning("cannot sweep: %s", error.message)

@@ -1,0 +1,75 @@
+"""Our own tools as the model is shown them, and what running one looks like to the loop."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import dataclass, field
+
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.prompt import ToolCall
+
+FILE_SEARCH = "file_search"
+CODE_INTERPRETER = "code_interpreter"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOutput:
+    """A running tool has something to show already: one of the API's code interpreter outputs."""
+
+    call: ToolCall
+    output: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReturned:
+    """One of our tools has answered: `output` is for the model, `details` are for the step."""
+
+    call: ToolCall
+    output: str
+    details: JsonObject = field(default_factory=dict)
+    trace: JsonObject | None = None
+
+
+Tool = Callable[[ToolCall], AsyncGenerator[ToolOutput | ToolReturned, None]]
+
+_SHOWN: dict[str, JsonObject] = {
+    FILE_SEARCH: {
+        "type": "function",
+        "function": {
+            "name": FILE_SEARCH,
+            "description": "Search the files that the user has uploaded."
+            " Cite what you use by its marker, for example 【0:0†source】.",
+            "parameters": {
+                "type": "object",
+                "properties": {"query": {"type": "string", "description": "What to look for."}},
+                "required": ["query"],
+                "additionalProperties": False,
+            },
+        },
+    },
+    CODE_INTERPRETER: {
+        "type": "function",
+        "function": {
+            "name": CODE_INTERPRETER,
+            "description": "Run Python in this thread's session."
+            " Files are in /mnt/data; plt.show() makes an image.",
+            "parameters": {
+                "type": "object",
+                "properties": {"code": {"type": "string", "description": "Python source."}},
+                "required": ["code"],
+                "additionalProperties": False,
+            },
+        },
+    },
+}
+OURS = frozenset(_SHOWN)
+
+
+def shown_tools(tools: Iterable[JsonObject]) -> tuple[JsonObject, ...]:
+    """A run's tools as the model is shown them: functions as they are, ours as functions."""
+    return tuple(tool if tool["type"] == "function" else _SHOWN[tool["type"]] for tool in tools)
+
+
+def shown_choice(choice: str | JsonObject) -> str | JsonObject:
+    """A run's tool choice as the model is shown it."""
+    if isinstance(choice, str) or choice["type"] == "function":
+        return choice
+    return {"type": "function", "function": {"name": choice["type"]}}

@@ -1,0 +1,32 @@
+"""Embeddings over HTTP."""
+
+from fastapi import APIRouter, Request, Response
+
+from assistants_api.api.given import Given, read_body
+from assistants_api.api.replies import reply
+from assistants_api.api.routing import StrictRoute, takes
+from assistants_api.domain.errors import InvalidRequest
+from assistants_api.wire.embeddings import CreateEmbeddingRequest, CreateEmbeddingResponse
+
+router = APIRouter(tags=["Embeddings"], route_class=StrictRoute)
+
+
+@router.post(
+    "/embeddings",
+    operation_id="createEmbedding",
+    response_model=CreateEmbeddingResponse,
+    openapi_extra=takes(CreateEmbeddingRequest),
+)
+async def create_embedding(request: Request, given: Given) -> Response:
+    """Embed texts with the model that file search uses."""
+    body = await read_body(request, CreateEmbeddingRequest)
+    texts = body.texts()
+    vectors = await given.embedder.embed(texts)
+    if body.dimensions is not None and body.dimensions != len(vectors[0]):
+        raise InvalidRequest(
+            f"Invalid 'dimensions': the embedder '{given.embedder.name}' has {len(vectors[0])}.",
+            param="dimensions",
+            code="invalid_value",
+        )
+    tokens = await given.embedder.count(texts)
+    return reply(CreateEmbeddingResponse.over(vectors, given.embedder.name, tokens, body.encoding_format))

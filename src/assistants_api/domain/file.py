@@ -1,0 +1,68 @@
+"""The file: bytes that a user uploaded or a tool made, under a name that is only data."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+
+MAX_FILE_BYTES = 512 * 1024 * 1024
+MAX_NAME = 512
+
+# What can be parsed for file search (openai-docs of file search, "supported files").
+_CODE = {"c", "cpp", "cs", "css", "go", "java", "js", "json", "php", "py", "rb", "sh", "ts"}
+INDEXABLE = frozenset(_CODE | {"doc", "docx", "html", "md", "pdf", "pptx", "tex", "txt"})
+BATCH_EXPIRY = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """What a caller gives to make a file; `expires_after` counts from its creation."""
+
+    filename: str
+    purpose: str
+    expires_after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file as stored; `blob` is where its `bytes` lie."""
+
+    id: str
+    created_at: datetime
+    filename: str
+    purpose: str
+    bytes: int
+    blob: str
+    expires_at: datetime | None = None
+
+    @property
+    def extension(self) -> str:
+        """The name's last suffix in lower case, without its dot."""
+        return PurePosixPath(self.filename).suffix.lower().removeprefix(".")
+
+    @property
+    def is_indexable(self) -> bool:
+        """Whether file search can read such a file."""
+        return self.extension in INDEXABLE
+
+    @property
+    def status(self) -> str:
+        """A file is ready once it is there."""
+        return "processed"
+
+    @property
+    def status_details(self) -> None:
+        """Never anything: only fine-tuning files are examined when they are uploaded."""
+
+
+def expiry(new: NewFile, now: datetime) -> datetime | None:
+    """When the file goes by itself: as asked, and batch files after thirty days."""
+    if new.expires_after is not None:
+        return now + new.expires_after
+    return now + BATCH_EXPIRY if new.purpose == "batch" else None
+
+
+def plain_name(filename: str) -> str:
+    """The last component of a client's file name, without control characters; never a path."""
+    name = filename.replace("\\", "/").rpartition("/")[2]
+    name = "".join(char for char in name if char.isprintable()).strip()
+    return "file" if name in ("", ".", "..") else name

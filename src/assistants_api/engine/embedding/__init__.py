@@ -1,0 +1,1 @@
+"""Embedders: local, remote, and hashed; torch is known only to the local one's own process."""

@@ -1,0 +1,1 @@
+"""Reads files, cuts them, and finds things in them again."""

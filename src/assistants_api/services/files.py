@@ -1,0 +1,66 @@
+"""What can be done with files."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from assistants_api.domain import ids
+from assistants_api.domain.file import File, NewFile, expiry
+from assistants_api.domain.page import Page, PageQuery
+from assistants_api.ports import Blobs
+from assistants_api.store.database import Database
+from assistants_api.store.transaction import Tx
+
+
+async def create_file(db: Database, blobs: Blobs, new: NewFile, blob: str, size: int, now: datetime) -> File:
+    """A file over a blob that was written; the blob is removed when the file cannot be made."""
+    try:
+        async with db.begin() as tx:
+            return await add_file(tx, new, blob, size, now)
+    except BaseException:
+        await blobs.remove([blob])
+        raise
+
+
+async def add_file(tx: Tx, new: NewFile, blob: str, size: int, now: datetime) -> File:
+    """Add a file inside a transaction."""
+    file = File(
+        id=ids.new("file"),
+        created_at=now,
+        filename=new.filename,
+        purpose=new.purpose,
+        bytes=size,
+        blob=blob,
+        expires_at=expiry(new, now),
+    )
+    await tx.files.add(file)
+    return file
+
+
+async def list_files(db: Database, query: PageQuery, purpose: str | None) -> Page[File]:
+    """Files by creation, those of one purpose if asked."""
+    async with db.read() as tx:
+        return await tx.files.page(query, purpose)
+
+
+async def get_file(db: Database, file_id: str) -> File:
+    """One file."""
+    async with db.read() as tx:
+        return await tx.files.get(file_id)
+
+
+async def read_file(db: Database, blobs: Blobs, file_id: str) -> tuple[File, AsyncIterator[bytes]]:
+    """A file and its bytes in pieces."""
+    file = await get_file(db, file_id)
+    return file, blobs.read(file.blob)
+
+
+async def delete_file(db: Database, blobs: Blobs, file_id: str) -> None:
+    """Remove a file: from every vector store, from every list of the code interpreter, and its bytes."""
+    async with db.begin() as tx:
+        file = await tx.files.hold(file_id)
+        await tx.vector_stores.changed(await tx.store_files.stores_of(file_id))
+        await tx.assistants.drop_file(file_id)
+        await tx.threads.drop_file(file_id)
+        await tx.jobs.revoke(file_id)
+        await tx.files.remove(file_id)
+    await blobs.remove([file.blob])

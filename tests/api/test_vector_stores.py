@@ -1,0 +1,326 @@
+"""Vector stores over HTTP: files are read, found, filtered, and gone again, on both databases."""
+
+import pytest
+
+from tests.api.conftest import client_over, made, refusal
+from tests.api.test_files import uploaded
+from tests.conftest import until
+
+PLANETS = {
+    "mercury.txt": "Mercury is the smallest planet. It has no moons. A year there takes 88 days.",
+    "venus.md": "# Venus\n\nVenus is the hottest planet. Its clouds are made of sulfuric acid.",
+    "mars.html": "<h1>Mars</h1><p>Mars is red because of iron oxide.</p><p>It has two moons.</p>",
+    "地球.txt": "地球是太阳系中唯一已知有生命的行星。月球是地球的卫星。",
+}
+
+
+@pytest.fixture
+async def http(db):
+    """A client of an application whose worker indexes files without a model."""
+    async with client_over(db, works=True) as client:
+        yield client
+
+
+async def finished(http, path):
+    """The object at `path`, once nothing of it is in progress."""
+
+    async def is_done():
+        return (await http.get(path)).json()["status"] != "in_progress"
+
+    await until(is_done)
+    return (await http.get(path)).json()
+
+
+async def planets(http, **given):
+    """A store of four documents, and their file ids by name."""
+    ids = {name: (await uploaded(http, name, text.encode()))["id"] for name, text in PLANETS.items()}
+    store = await made(http, "/v1/vector_stores", file_ids=list(ids.values()), **given)
+    return store["id"], ids
+
+
+async def search(http, store_id, query, **given):
+    return await made(http, f"/v1/vector_stores/{store_id}/search", query=query, **given)
+
+
+async def test_a_store_reads_its_files_and_counts_them(http):
+    ids = [(await uploaded(http, name, text.encode()))["id"] for name, text in PLANETS.items()]
+    store = await made(
+        http,
+        "/v1/vector_stores",
+        name="Planets",
+        file_ids=ids,
+        metadata={"a": "b"},
+        expires_after={"anchor": "last_active_at", "days": 2},
+    )
+
+    assert store["object"] == "vector_store"
+    assert store["id"].startswith("vs_")
+    assert store["status"] == "in_progress"
+    assert store["file_counts"] == {"in_progress": 4, "completed": 0, "failed": 0, "cancelled": 0, "total": 4}
+    assert store["expires_at"] == store["last_active_at"] + 2 * 24 * 3600
+    done = await finished(http, f"/v1/vector_stores/{store['id']}")
+    assert done["file_counts"] == {"in_progress": 0, "completed": 4, "failed": 0, "cancelled": 0, "total": 4}
+    assert done["usage_bytes"] > 0
+    listed = (await http.get(f"/v1/vector_stores/{store['id']}/files", params={"order": "asc"})).json()
+    assert [file["id"] for file in listed["data"]] == ids
+    first = listed["data"][0]
+    assert first == {
+        "id": ids[0],
+        "object": "vector_store.file",
+        "usage_bytes": first["usage_bytes"],
+        "created_at": first["created_at"],
+        "vector_store_id": store["id"],
+        "status": "completed",
+        "last_error": None,
+        "chunking_strategy": {
+            "type": "static",
+            "static": {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400},
+        },
+        "attributes": {},
+    }
+
+
+async def test_an_empty_store_is_complete_at_once(http):
+    store = (await http.post("/v1/vector_stores")).json()
+    assert store["status"] == "completed"
+    assert store["name"] is None
+    assert store["file_counts"]["total"] == 0
+    assert (await search(http, store["id"], "anything"))["data"] == []
+
+
+async def test_search_finds_by_words_in_english_and_chinese(http):
+    store_id, ids = await planets(http)
+    await finished(http, f"/v1/vector_stores/{store_id}")
+
+    for query, name in (
+        ("Which planet is the hottest?", "venus.md"),
+        ("iron oxide", "mars.html"),
+        ("How long is a year on Mercury?", "mercury.txt"),
+        ("月球是什么？", "地球.txt"),
+    ):
+        page = await search(http, store_id, query)
+        assert page["object"] == "vector_store.search_results.page"
+        assert page["search_query"] == [query]
+        best = page["data"][0]
+        assert (best["filename"], best["file_id"]) == (name, ids[name]), query
+        assert 0 < best["score"] <= 1
+        scores = [item["score"] for item in page["data"]]
+        assert scores == sorted(scores, reverse=True)
+    assert (
+        "sulfuric acid"
+        in (await search(http, store_id, ["clouds", "sulfuric"]))["data"][0]["content"][0]["text"]
+    )
+
+
+async def test_search_takes_a_limit_a_threshold_and_rewrites(http):
+    store_id, _ = await planets(http)
+    await finished(http, f"/v1/vector_stores/{store_id}")
+
+    assert len((await search(http, store_id, "planet", max_num_results=2))["data"]) == 2
+    strict = await search(http, store_id, "hottest planet", ranking_options={"score_threshold": 0.99})
+    assert [item["filename"] for item in strict["data"]] == ["venus.md"]
+    rewritten = await search(http, store_id, "What is the hottest planet?", rewrite_query=True)
+    assert rewritten["search_query"] == ["hottest planet"]
+    assert rewritten["data"][0]["filename"] == "venus.md"
+    plain = await search(http, store_id, "hottest planet", ranking_options={"ranker": "none"})
+    assert plain["data"][0]["filename"] == "venus.md"
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        ({"type": "eq", "key": "rank", "value": 2}, {"b"}),
+        ({"type": "ne", "key": "rank", "value": 2}, {"a", "c", "d"}),
+        ({"type": "gt", "key": "rank", "value": 1.5}, {"b", "c"}),
+        ({"type": "lte", "key": "rank", "value": 2}, {"a", "b"}),
+        ({"type": "in", "key": "color", "value": ["red", "blue"]}, {"a", "b"}),
+        ({"type": "nin", "key": "color", "value": ["red", "blue"]}, {"c", "d"}),
+        ({"type": "eq", "key": "is_big", "value": True}, {"a"}),
+        ({"type": "eq", "key": "rank", "value": "2"}, set()),
+        ({"type": "eq", "key": "rank", "value": True}, set()),
+        (
+            {
+                "type": "or",
+                "filters": [
+                    {"type": "eq", "key": "color", "value": "red"},
+                    {
+                        "type": "and",
+                        "filters": [
+                            {"type": "gte", "key": "rank", "value": 2},
+                            {"type": "lt", "key": "rank", "value": 3},
+                        ],
+                    },
+                ],
+            },
+            {"a", "b"},
+        ),
+    ],
+)
+async def test_filters_are_exact(http, filters, names):
+    attributes = {
+        "a": {"rank": 1, "color": "red", "is_big": True},
+        "b": {"rank": 2, "color": "blue", "is_big": False},
+        "c": {"rank": 3, "color": "green"},
+        "d": {},
+    }
+    store = await made(http, "/v1/vector_stores")
+    files = []
+    for name, given in attributes.items():
+        file = await uploaded(http, f"{name}.txt", f"The same sentence, said by {name}.".encode())
+        files.append({"file_id": file["id"], "attributes": given})
+    batch = await made(http, f"/v1/vector_stores/{store['id']}/file_batches", files=files)
+    await finished(http, f"/v1/vector_stores/{store['id']}/file_batches/{batch['id']}")
+
+    page = await search(http, store["id"], "same sentence", filters=filters)
+
+    assert {item["filename"].removesuffix(".txt") for item in page["data"]} == names
+
+
+async def test_changed_attributes_and_removed_files_count_at_once(http):
+    store_id, ids = await planets(http)
+    await finished(http, f"/v1/vector_stores/{store_id}")
+    assert (await search(http, store_id, "moons"))["data"]
+    mars = f"/v1/vector_stores/{store_id}/files/{ids['mars.html']}"
+    only = {"type": "eq", "key": "kind", "value": "red"}
+
+    assert (await search(http, store_id, "moons", filters=only))["data"] == []
+    changed = await made(http, mars, attributes={"kind": "red"})
+    assert changed["attributes"] == {"kind": "red"}
+    assert len((await search(http, store_id, "moons", filters=only))["data"]) == 1
+
+    gone = (await http.delete(mars)).json()
+    assert gone == {"id": ids["mars.html"], "object": "vector_store.file.deleted", "deleted": True}
+    assert refusal(await http.get(mars))[1].startswith("No file found with id")
+    assert "mars.html" not in {
+        item["filename"] for item in (await search(http, store_id, "Mars iron"))["data"]
+    }
+    assert (await http.get(f"/v1/files/{ids['mars.html']}")).status_code == 200
+    await http.delete(f"/v1/files/{ids['venus.md']}")
+    assert "venus.md" not in {item["filename"] for item in (await search(http, store_id, "Venus"))["data"]}
+
+
+async def test_a_file_in_two_stores_is_cut_for_each(http):
+    text = " ".join(f"Sentence number {i} is here." for i in range(300))
+    file = await uploaded(http, "long.txt", text.encode())
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
+    coarse = await made(http, "/v1/vector_stores", file_ids=[file["id"]])
+    fine = await made(http, "/v1/vector_stores", file_ids=[file["id"]], chunking_strategy=sizes)
+    contents = {}
+    for store in (coarse, fine):
+        await finished(http, f"/v1/vector_stores/{store['id']}")
+        path = f"/v1/vector_stores/{store['id']}/files/{file['id']}/content"
+        page = (await http.get(path)).json()
+        assert page["object"] == "vector_store.file_content.page"
+        contents[store["id"]] = [part["text"] for part in page["data"]]
+        best = (await search(http, store["id"], "number 217"))["data"][0]["content"][0]["text"]
+        assert "number 217 " in best
+        assert best in contents[store["id"]]
+        assert best in text
+    assert len(contents[fine["id"]]) > 2 * len(contents[coarse["id"]])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "words"),
+    [
+        ("table.csv", b"a,b", "unsupported_file", "The file type is not supported."),
+        ("empty.txt", b"", "invalid_file", "empty"),
+        ("blank.md", b" \n ", "invalid_file", "no text"),
+        ("broken.pdf", b"%PDF-1.7 nonsense", "invalid_file", "could not be parsed"),
+        ("picture.txt", b"\x89PNG\r\n\x1a\n\x00\x00", "invalid_file", "binary data"),
+        ("no.docx", b"PK\x03\x04 nonsense", "invalid_file", "could not be parsed"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_fails_with_a_reason(http, name, content, code, words):
+    file = await uploaded(http, name, content)
+    good = await uploaded(http, "good.txt", b"Good text.")
+    store = await made(http, "/v1/vector_stores", file_ids=[file["id"], good["id"]])
+
+    done = await finished(http, f"/v1/vector_stores/{store['id']}")
+
+    assert done["status"] == "completed"
+    assert done["file_counts"] == {"in_progress": 0, "completed": 1, "failed": 1, "cancelled": 0, "total": 2}
+    failed = (await http.get(f"/v1/vector_stores/{store['id']}/files/{file['id']}")).json()
+    assert failed["status"] == "failed"
+    assert failed["last_error"]["code"] == code
+    assert words in failed["last_error"]["message"]
+    by_status = (await http.get(f"/v1/vector_stores/{store['id']}/files", params={"filter": "failed"})).json()
+    assert [each["id"] for each in by_status["data"]] == [file["id"]]
+
+
+async def test_a_batch_counts_lists_and_cancels(db):
+    async with client_over(db) as http:  # nobody works, so all stays in progress
+        ids = [(await uploaded(http, f"{i}.txt"))["id"] for i in range(3)]
+        store = await made(http, "/v1/vector_stores")
+        path = f"/v1/vector_stores/{store['id']}/file_batches"
+        batch = await made(http, path, file_ids=ids[:2], attributes={"k": "v"})
+        other = await made(http, path, file_ids=ids[2:])
+        assert batch["object"] == "vector_store.files_batch"
+        assert batch["id"].startswith("vsfb_")
+        assert batch["status"] == "in_progress"
+        assert batch["file_counts"]["in_progress"] == 2
+
+        listed = (await http.get(f"{path}/{batch['id']}/files", params={"order": "asc"})).json()["data"]
+        assert [file["id"] for file in listed] == ids[:2]
+        assert listed[0]["attributes"] == {"k": "v"}
+        cancelled = (await http.post(f"{path}/{batch['id']}/cancel")).json()
+        assert cancelled["status"] == "cancelled"
+        assert cancelled["file_counts"]["cancelled"] == 2
+        assert (await http.get(f"{path}/{other['id']}")).json()["file_counts"]["in_progress"] == 1
+        counts = (await http.get(f"/v1/vector_stores/{store['id']}")).json()["file_counts"]
+        assert (counts["cancelled"], counts["in_progress"]) == (2, 1)
+        again = (await http.post(f"{path}/{batch['id']}/cancel")).json()
+        assert again == cancelled
+        both = await http.post(path, json={"file_ids": ids, "files": [{"file_id": ids[0]}]})
+        assert refusal(both)[2] == "files"
+
+
+async def test_deleting_a_store_keeps_its_files(http):
+    store_id, ids = await planets(http)
+    gone = (await http.delete(f"/v1/vector_stores/{store_id}")).json()
+    assert gone == {"id": store_id, "object": "vector_store.deleted", "deleted": True}
+    missing = (404, f"No vector store found with id '{store_id}'.", None, None)
+    assert refusal(await http.get(f"/v1/vector_stores/{store_id}")) == missing
+    for file_id in ids.values():
+        assert (await http.get(f"/v1/files/{file_id}")).status_code == 200
+
+
+async def test_stores_are_listed_modified_and_refused(http):
+    first = await made(http, "/v1/vector_stores", name="a")
+    second = await made(http, "/v1/vector_stores", name="b")
+    listed = (await http.get("/v1/vector_stores", params={"limit": 1})).json()
+    assert [store["id"] for store in listed["data"]] == [second["id"]]
+    assert listed["has_more"]
+    changed = await made(http, f"/v1/vector_stores/{first['id']}", name=None, metadata={"x": "y"})
+    assert (changed["name"], changed["metadata"]) == (None, {"x": "y"})
+
+    missing = await http.post("/v1/vector_stores", json={"file_ids": ["file-nothere"]})
+    assert refusal(missing) == (404, "No such File object: file-nothere", "id", None)
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 51}}
+    overlap = await http.post("/v1/vector_stores", json={"chunking_strategy": sizes})
+    assert refusal(overlap)[0::2] == (400, "chunking_strategy.static.chunk_overlap_tokens")
+    deep = {"type": "eq", "key": "a", "value": 1}
+    for _ in range(9):
+        deep = {"type": "and", "filters": [deep]}
+    nested = await http.post(f"/v1/vector_stores/{first['id']}/search", json={"query": "x", "filters": deep})
+    assert refusal(nested)[0] == 400
+    blank = await http.post(f"/v1/vector_stores/{first['id']}/search", json={"query": " "})
+    assert refusal(blank)[2] == "query"
+
+
+async def test_embeddings_come_as_numbers_and_as_base64(http):
+    import base64
+    import struct
+
+    numbers = await made(http, "/v1/embeddings", model="text-embedding-3-small", input=["Hello", "Bye"])
+    assert numbers["object"] == "list"
+    assert [item["index"] for item in numbers["data"]] == [0, 1]
+    assert numbers["usage"]["total_tokens"] == 2
+    packed = await made(http, "/v1/embeddings", model="m", input="Hello", encoding_format="base64")
+    raw = base64.b64decode(packed["data"][0]["embedding"])
+    assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(
+        numbers["data"][0]["embedding"], abs=1e-6
+    )
+    tokens = await http.post("/v1/embeddings", json={"model": "m", "input": [1, 2]})
+    assert refusal(tokens)[2] == "input"
+    short = await http.post("/v1/embeddings", json={"model": "m", "input": "x", "dimensions": 3})
+    assert refusal(short)[2] == "dimensions"

@@ -1,0 +1,211 @@
+"""Parsing in this process: every format, every way to fail, and mutated files."""
+
+import codecs
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from assistants_api.knowledge.parsed import Parsed, ParseFailed
+from assistants_api.knowledge.parsing import EXTENSIONS, parse
+from tests.knowledge import fixtures
+from tests.knowledge.fixtures import write
+
+PLAIN = sorted(EXTENSIONS - {"doc", "docx", "html", "pdf", "pptx"})
+
+
+def failure(folder: Path, name: str, data: bytes, **limits: int) -> ParseFailed:
+    with pytest.raises(ParseFailed) as caught:
+        parse(write(folder, "upload", data), name, **limits)
+    return caught.value
+
+
+def test_there_are_21_extensions() -> None:
+    assert len(EXTENSIONS) == 21
+
+
+@pytest.mark.parametrize("extension", PLAIN)
+def test_plain_text_is_kept_as_it_is(tmp_path: Path, extension: str) -> None:
+    text = "  Grüße, 密码 👍 e\u0301\n\tend \n"
+    path = write(tmp_path, "upload", text.replace("\n", "\r\n").encode())
+    assert parse(path, f"A File.{extension.upper()}") == Parsed(text)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        codecs.BOM_UTF8 + "Grüße 密码 👍".encode(),
+        codecs.BOM_UTF16_LE + "Grüße 密码 👍".encode("utf-16-le"),
+        codecs.BOM_UTF16_BE + "Grüße 密码 👍".encode("utf-16-be"),
+        codecs.BOM_UTF32_LE + "Grüße 密码 👍".encode("utf-32-le"),
+    ],
+)
+def test_marks_tell_the_encoding(tmp_path: Path, data: bytes) -> None:
+    assert parse(write(tmp_path, "a", data), "a.txt").text == "Grüße 密码 👍"
+
+
+def test_other_encodings_are_guessed(tmp_path: Path) -> None:
+    chinese = "密码重置的方法如下：请打开设置页面，然后点击重置按钮。如果没有收到邮件，请联系管理员。" * 5
+    assert parse(write(tmp_path, "a", chinese.encode("gb18030")), "a.txt").text == chinese
+
+
+def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.HTML), "a.html").text
+    assert text.split() == ["Help", "Reset", "password", "a", "b", "<密码>"]
+
+
+def test_pdf(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.TEXT_PDF), "a.pdf").text
+    assert text.split() == ["Reset", "your", "password", "Second", "page", "密码"]
+
+
+def test_docx(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.docx()), "a.docx").text
+    assert text == "Reset your password\nOpen the settings. 密码重置 👍\nname\tvalue\ncolour\tgreen\nThe end."
+
+
+def test_pptx(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.pptx()), "a.pptx").text
+    assert text == "First slide\n\n第二页\nin a group\nleft\tright\na note"
+
+
+def test_doc(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.DOC), "a.doc").text
+    assert text == "Reset your pass密码\nsee the page café\ncell\t"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("a.txt", b"", "empty"),
+        ("a.txt", b" \r\n\t", "no text"),
+        ("a.html", b"<script>x</script>", "no text"),
+        ("a.txt", b"text\0more", "binary"),
+        ("a.txt", bytes(range(1, 32)) * 9, "binary"),
+        ("a.txt", fixtures.TEXT_PDF, "do not match"),
+        ("a.py", fixtures.docx(), "do not match"),
+        ("a.pdf", b"just text", "do not match"),
+        ("a.docx", b"just text", "do not match"),
+        ("a.docx", fixtures.pptx(), "do not match"),
+        ("a.docx", fixtures.DOC, "password"),
+        ("a.doc", b"{\\rtf1 text}", "do not match"),
+        ("a.doc", fixtures.ole({"Workbook": b"x"}), "do not match"),
+        ("a.doc", fixtures.doc("old", version=0x65), "older than Word 97"),
+        ("a.doc", fixtures.doc("locked", flags=0x0300), "password"),
+        ("a.pdf", fixtures.locked_pdf(), "password"),
+        ("a.pdf", fixtures.pdf_of(b"0 0 9 9 re f"), "scanned"),
+        ("a.pdf", b"%PDF-1.4\nnothing", "not a readable PDF"),
+        ("a.docx", fixtures.zip_bomb(), "too large"),
+    ],
+)
+def test_what_has_no_text_fails_with_its_reason(tmp_path: Path, name: str, data: bytes, reason: str) -> None:
+    caught = failure(tmp_path, name, data)
+    assert caught.code == "invalid_file"
+    assert caught.message.startswith("The file could not be parsed")
+    assert reason in caught.message
+
+
+@pytest.mark.parametrize("name", ["a.csv", "noextension", "a.", ".txt", "a.txt.exe"])
+def test_other_extensions_are_not_supported(tmp_path: Path, name: str) -> None:
+    caught = failure(tmp_path, name, b"text")
+    assert (caught.code, caught.message) == ("unsupported_file", "The file type is not supported.")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("a.txt", b"x" * 50), ("a.pdf", fixtures.TEXT_PDF), ("a.doc", fixtures.DOC)]
+)
+def test_too_much_text_is_too_large(tmp_path: Path, name: str, data: bytes) -> None:
+    assert (
+        failure(tmp_path, name, data, max_text=8).message
+        == "The file could not be parsed because it is too large."
+    )
+
+
+def test_an_entity_bomb_in_a_docx_stays_folded(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(fixtures.docx())) as old, zipfile.ZipFile(out, "w") as new:
+        for part in old.infolist():
+            data = old.read(part)
+            if part.filename == "word/document.xml":
+                head, rest = data.split(b"?>", 1)
+                bomb = b'<!DOCTYPE d [<!ENTITY a "BOOM"><!ENTITY b "&a;&a;&a;">]>'
+                data = head + b"?>" + bomb + rest.replace(b"The end.", b"The &b;end.")
+            new.writestr(part.filename, data)
+    path = write(tmp_path, "a", out.getvalue())
+    try:
+        assert "BOOM" not in parse(path, "a.docx").text
+    except ParseFailed as failed:
+        assert failed.code == "invalid_file"
+
+
+VALID = {
+    "a.txt": "Grüße 密码 👍\n".encode() * 20,
+    "a.docx": fixtures.docx(),
+    "a.pptx": fixtures.pptx(),
+    "a.doc": fixtures.DOC,
+    "a.html": fixtures.HTML,
+    "a.pdf": fixtures.TEXT_PDF,
+}
+
+
+def mutated(data: bytes, dice: random.Random) -> bytes:
+    """A damaged copy; in a zip file mostly one part is damaged, for damage outside only ever meets the unzipping."""
+    if not data.startswith(b"PK") or dice.random() < 0.2:
+        return scratched(data, dice)
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        parts = old.namelist()
+        told = [part for part in parts if "document.xml" in part or "slides/" in part]
+        hit = dice.choice(told if dice.random() < 0.7 else parts)
+        for part in parts:
+            new.writestr(part, scratched(old.read(part), dice) if part == hit else old.read(part))
+    return out.getvalue()
+
+
+def scratched(data: bytes, dice: random.Random) -> bytes:
+    """The data with a few bytes changed, a stretch cut out or doubled, or its end missing."""
+    out = bytearray(data)
+    for _ in range(dice.randint(1, 6)):
+        if not out:
+            break
+        at, length = dice.randrange(len(out)), dice.randint(1, 64)
+        match dice.randrange(5):
+            case 0 | 1:
+                out[at] = dice.randrange(256)
+            case 2:
+                del out[at : at + length]
+            case 3:
+                out[at:at] = out[at : at + length]
+            case _ if dice.random() < 0.3:
+                del out[at:]
+    return bytes(out)
+
+
+def try_mutations(folder: Path, name: str, count: int, seed: int) -> set[type]:
+    dice = random.Random(f"{name} {seed}")
+    outcomes: set[type] = set()
+    for _ in range(count):
+        path = write(folder, "upload", mutated(VALID[name], dice))
+        try:
+            parsed = parse(path, name, max_text=1_000_000)
+            assert parsed.text.strip()
+            assert "\0" not in parsed.text
+            parsed.text.encode()
+            outcomes.add(Parsed)
+        except ParseFailed:
+            outcomes.add(ParseFailed)
+    assert [entry.name for entry in folder.iterdir()] == ["upload"]
+    return outcomes
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_mutated_file_is_parsed_or_fails_cleanly(tmp_path: Path, name: str) -> None:
+    assert try_mutations(tmp_path, name, 40, seed=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", VALID)
+def test_thousands_of_mutated_files(tmp_path: Path, name: str) -> None:
+    assert try_mutations(tmp_path, name, 2_000, seed=2) == {Parsed, ParseFailed}

@@ -1,0 +1,88 @@
+"""Markers become annotations: whatever the answer, however it is split."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistants_api.agent.citations import Citations, marker, without_markers
+
+FILES = {marker(0, 0): "file-a", marker(0, 1): "file-b", marker(3, 12): "file-c"}
+PIECES = st.one_of(
+    st.sampled_from(
+        [
+            *FILES,
+            "【9:9†source】",
+            "【0:1】",
+            "【 0 : 0 †handbook.md】",
+            "【13†source】",
+            "【注意】",
+            "【",
+            "】",
+            "†source】",
+            "【0:",
+            "【4:0†",
+            "\N{FAMILY}👩‍👩‍👧",
+            "é",
+            "\n",
+        ]
+    ),
+    st.text(max_size=12),
+)
+
+
+def said(pieces: list[str]):
+    """What is shown of an answer that comes in these pieces."""
+    citations = Citations(FILES)
+    shown = [*(citations.feed(piece) for piece in pieces), citations.close()]
+    text = "".join(piece.text for piece in shown)
+    return text, [each for piece in shown for each in piece.annotations], shown
+
+
+@given(st.lists(PIECES, max_size=12), st.data())
+def test_markers_and_annotations_agree(parts, data):
+    whole = "".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    text, annotations, shown = said(pieces)
+
+    for number, each in enumerate(annotations):
+        assert each["index"] == number
+        assert text[each["start_index"] : each["end_index"]] == each["text"]
+        assert FILES[each["text"]] == each["file_citation"]["file_id"]
+    places = [(each["start_index"], each["end_index"]) for each in annotations]
+    assert places == sorted(set(places))
+    assert sum(text.count(name) for name in FILES) == len(annotations)
+    assert "【9:9†source】" not in text
+    assert "【13†source】" not in text
+    for piece in shown:  # each comes with the piece that holds its text
+        assert all(each["text"] in piece.text for each in piece.annotations)
+    assert said([whole])[:2] == (text, annotations)
+
+
+@given(st.text())
+def test_text_without_markers_is_left_alone(text):
+    if "【" not in text:
+        assert said([text])[0] == text
+
+
+def test_a_marker_is_held_back_until_it_is_whole():
+    citations = Citations(FILES)
+    assert citations.feed("See 【0:").text == "See "
+    assert citations.feed("1†sou").text == ""
+    whole = citations.feed("rce】.")
+    assert whole.text == "【0:1†source】."
+    assert whole.annotations[0]["start_index"] == 4
+
+
+def test_brackets_of_ordinary_chinese_stay():
+    assert said(["【注意】请看【0:0†source】。"])[0] == "【注意】请看【0:0†source】。"
+
+
+def test_an_answer_that_goes_on_counts_from_what_was_shown():
+    citations = Citations(FILES, shown="One【0:0†source】", count=1)
+    [annotation] = citations.feed(" two【0:1†source】").annotations
+    assert (annotation["index"], annotation["start_index"]) == (1, len("One【0:0†source】 two"))
+
+
+def test_history_is_shown_without_markers():
+    text, annotations, _ = said(["A【0:0†source】 and B【0:1†source】."])
+    assert without_markers(text, tuple(annotations)) == "A and B."
