@@ -10,13 +10,14 @@ TEST_STAMP := $(VENV)/.installed-test
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 CONSTRAINTS := -c constraints.txt
 EMBEDDER := src/assistants_api/engine/embedding/minilm.txt
+SANDBOX_ENV ?= .venv-sandbox
 
-.PHONY: help install serve test test-long check format bench clean clients compatibility
+.PHONY: help install sandbox serve test test-long check format bench clean clients compatibility
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-install: $(STAMP) ## make .venv with the server in it (TORCH=cuda for NVIDIA GPUs)
+install: $(STAMP) sandbox ## make .venv with the server in it (TORCH=cuda for NVIDIA GPUs)
 
 $(STAMP): pyproject.toml constraints.txt $(EMBEDDER)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,14 +33,17 @@ endif
 	  || echo "The embedding model could not be fetched: file search needs it, or another ASSISTANTS_EMBEDDER." >&2
 	@touch $@
 
+sandbox: $(STAMP) # the packages that code_interpreter's code can import; does nothing when they are there
+	@$(BIN)/python src/assistants_api/sandbox/install.py $(SANDBOX_ENV)
+
 $(TEST_STAMP): $(STAMP)
 	$(BIN)/pip install -q $(CONSTRAINTS) -e '.[test]'
 	@touch $@
 
-serve: $(STAMP) ## serve http://127.0.0.1:8000 with the bundled model
+serve: $(STAMP) sandbox ## serve http://127.0.0.1:8000 with the bundled model
 	$(BIN)/assistants-api serve
 
-test: $(TEST_STAMP) check clients ## install what is missing and pass the tests
+test: $(TEST_STAMP) sandbox check clients ## install what is missing and pass the tests
 	$(BIN)/pytest -m "not gpu and not long"
 
 test-long: $(TEST_STAMP) clients ## the tests that take longer
@@ -61,8 +65,9 @@ clients: $(TEST_STAMP) # the other official SDKs that the conformance tests driv
 compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
 	$(BIN)/python scripts/compatibility.py
 
-bench: $(TEST_STAMP) ## time added by the server; prints a table
+bench: $(TEST_STAMP) sandbox ## time added by the server and by the sandbox; prints tables
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.sandbox
 
 clean: ## remove what install and tests made
-	rm -rf $(VENV) .venv-sdk1 .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules
+	rm -rf $(VENV) $(SANDBOX_ENV) .venv-sdk1 .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules

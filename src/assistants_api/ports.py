@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assistants_api.domain.prompt import EngineFacts, Part, Prompt
+from assistants_api.domain.sandbox import FileMade, Output, SandboxFacts
 
 Vector = npt.NDArray[np.float32]
 
@@ -78,3 +79,55 @@ class Embedder(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """What this is, and its state, for health."""
+
+
+class Session(Protocol):
+    """One guest with its variables, imports and files, in a jail of its own. One call at a time.
+
+    Every call raises `SessionEnded` when the guest is gone; `execute` then says so in its `Done` instead.
+    """
+
+    @property
+    def ended(self) -> str | None:
+        """Why the guest is gone (a sentence), or None while it lives."""
+
+    def execute(self, code: str, timeout: float) -> AsyncGenerator[Output, None]:
+        """Runs a cell: outputs as they come, then exactly one `Done`.
+
+        After `timeout` seconds the code is interrupted and its state kept; code that does not heed that is
+        killed with its session one second later. Closing the generator early interrupts in the same way.
+        """
+
+    async def put(self, name: str, source: AsyncIterable[bytes]) -> None:
+        """Writes a file under /mnt/data.
+
+        Raises `InvalidRequest` for a bad name or a file that does not fit.
+        """
+
+    def read(self, name: str) -> AsyncGenerator[bytes, None]:
+        """The bytes of a file under /mnt/data, as the guest sends them. Raises `NotFound`."""
+
+    async def list(self) -> tuple[FileMade, ...]:
+        """The files under /mnt/data."""
+
+    async def close(self) -> None:
+        """Kills the guest and everything it started; returns when all of it is gone."""
+
+
+class Sandbox(Protocol):
+    """Makes jails."""
+
+    async def start(self) -> None:
+        """Tries whether the jail holds. Raises `SandboxOff` when it does not, with the reason."""
+
+    async def open(self, *, preload: bool = False) -> Session:
+        """A new guest, ready for its first cell; `preload` imports the big libraries first.
+
+        Raises `SandboxOff` where there is none, `Unavailable` when this one could not be started.
+        """
+
+    def describe(self) -> SandboxFacts:
+        """What this sandbox is, right now; never blocks."""
+
+    async def close(self) -> None:
+        """Removes what the sandbox keeps on the host; sessions are closed before."""

@@ -72,6 +72,23 @@ class Settings(BaseSettings):
     parse_seconds: float = Field(60, gt=0, description="What reading the text of one file may take.")
     parse_memory_mb: int = Field(1024, ge=128, description="Memory that reading one file may take.")
     run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
+    sandbox: Literal["auto", "bubblewrap", "landlock", "off"] = Field(
+        "auto",
+        description="Jail of code_interpreter: auto (the best that holds), bubblewrap, landlock, off.",
+    )
+    sandbox_env: Path | None = Field(
+        None,
+        description="Python environment shown in the jail; empty: .venv-sandbox beside the server's own.",
+    )
+    sandbox_sessions: int = Field(
+        16, ge=1, description="Sandbox sessions at once; one per thread that runs code."
+    )
+    sandbox_warm: int = Field(
+        2, ge=0, description="Sandbox sessions kept ready with the big libraries loaded."
+    )
+    sandbox_idle_seconds: float = Field(3600, gt=0, description="When an unused sandbox session ends.")
+    sandbox_memory_mb: int = Field(1024, ge=128, description="Memory that one sandbox session may use.")
+    sandbox_timeout_seconds: float = Field(60, gt=0, description="Time that one piece of code may run.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
 
     @field_validator("api_keys", "cors_origins", mode="before")

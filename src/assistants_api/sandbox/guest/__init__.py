@@ -1,0 +1,1 @@
+"""Programs that run inside the jail; nothing on the host imports them."""
