@@ -18,6 +18,9 @@ from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
 from assistants_api.knowledge.parser import parse_limited
 from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Blobs, Embedder, Engine
+from assistants_api.sandbox.config import Limits, SandboxConfig, find_environment
+from assistants_api.sandbox.opening import open_sandbox
+from assistants_api.sandbox.pool import PoolConfig, SessionPool
 from assistants_api.services.runs import RunLimits
 from assistants_api.settings import BUNDLED, Settings
 from assistants_api.store.database import Database
@@ -25,6 +28,7 @@ from assistants_api.store.log import Log
 from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import LogWriter
+from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.worker.carrying import RunCarrier
 from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.ingesting import FileCarrier
@@ -62,7 +66,12 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         if with_worker:
             await engine.start()
         catalogue = build_catalogue(settings, engine)
-        limits = RunLimits(timedelta(seconds=settings.run_expiry_seconds), settings.max_waiting_runs)
+        pool = await open_pool(settings, stack) if with_worker else None
+        limits = RunLimits(
+            timedelta(seconds=settings.run_expiry_seconds),
+            settings.max_waiting_runs,
+            _no_code(settings, pool),
+        )
         parts = Parts(
             db=db,
             log=Log(db),
@@ -76,12 +85,19 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             cors_origins=settings.cors_origins,
             version=__version__,
             has_worker=with_worker,
+            sandbox=pool.describe if pool is not None else None,
         )
         worker: Worker | None = None
         tasks = [asyncio.create_task(Sweeper(db, blobs).run(), name="sweeper")]
         if with_worker:
             writer = LogWriter(db)
-            runs = Desk(RunCarrier(db, writer, engine, catalogue, searcher), settings.max_concurrent_runs)
+            interpreter = None
+            if pool is not None and pool.describe().is_on:
+                interpreter = CodeInterpreter(pool, settings.sandbox_timeout_seconds)
+            runs = Desk(
+                RunCarrier(db, writer, engine, catalogue, searcher, blobs, interpreter),
+                settings.max_concurrent_runs,
+            )
             answers = CompletionCarrier(db, writer, engine, catalogue)
             completions = Desk(answers, settings.max_concurrent_runs)
             read = partial(
@@ -176,6 +192,31 @@ def build_embedder(settings: Settings) -> Embedder:
         case _:
             folder_found = minilm_folder()
             return MissingEmbedder() if folder_found is None else LocalEmbedder(folder_found, "minilm")
+
+
+async def open_pool(settings: Settings, stack: AsyncExitStack) -> SessionPool:
+    """The sandbox that the settings allow and the machine can hold, with its sessions."""
+    limits = Limits(memory=settings.sandbox_memory_mb << 20)
+    config = SandboxConfig(find_environment(settings.sandbox_env), limits)
+    sandbox = await open_sandbox(settings.sandbox, config)
+    stack.push_async_callback(sandbox.close)
+    sessions = PoolConfig(
+        most=settings.sandbox_sessions,
+        warm=min(settings.sandbox_warm, settings.sandbox_sessions),
+        idle_seconds=settings.sandbox_idle_seconds,
+    )
+    pool = SessionPool(sandbox, sessions)
+    stack.push_async_callback(pool.close)
+    await pool.start()
+    return pool
+
+
+def _no_code(settings: Settings, pool: SessionPool | None) -> str | None:
+    """Why no code can be run; a process without a worker trusts the workers unless the setting says off."""
+    if pool is None:
+        return "ASSISTANTS_SANDBOX=off" if settings.sandbox == "off" else None
+    facts = pool.describe()
+    return None if facts.is_on else facts.reason
 
 
 def build_catalogue(settings: Settings, engine: Engine) -> Catalogue:

@@ -91,7 +91,11 @@ def start(environment: dict[str, str], port: int | None = None, arguments: list[
 @contextmanager
 def serving(folder: Path, script: list[Any] | None = None, **settings: str) -> Iterator[Served]:
     """A ready server over `folder`: on a script, or without one on the bundled model."""
-    environment = {"ASSISTANTS_DATA_DIR": str(folder), "ASSISTANTS_LOG_LEVEL": "warning"}
+    environment = {
+        "ASSISTANTS_DATA_DIR": str(folder),
+        "ASSISTANTS_LOG_LEVEL": "warning",
+        "ASSISTANTS_SANDBOX": "off",
+    }
     if script is not None:
         (folder / "script.json").write_text(json.dumps(script))
         environment |= {

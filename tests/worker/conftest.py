@@ -120,12 +120,15 @@ async def house_over(
     *,
     lease_seconds: float = 5.0,
     knowledge: "Knowledge | None" = None,
+    interpreter: Any = None,
 ) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
     knowledge = knowledge or knowledge_over(db)
     desks = {
-        JobKind.RUN: Desk(RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher), 8),
+        JobKind.RUN: Desk(
+            RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher, knowledge.blobs, interpreter), 8
+        ),
         JobKind.COMPLETION: Desk(CompletionCarrier(db, writer, engine, CATALOGUE), 8),
         JobKind.INGESTION: Desk(FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.read), 2),
     }

@@ -1,7 +1,9 @@
-"""Turns the citation markers of an answer into annotations, while the answer is being written.
+"""Turns the citation markers and file links of an answer into annotations, while it is being written.
 
 A marker such as `【4:0†source】` names a result of a search. One that names a result which the model was
 shown stays, spelled as the model was shown it, and has one annotation; any other is taken out of the text.
+A link such as `sandbox:/mnt/data/plot.csv` names a file that code has made; one that names none stays as
+it is, without an annotation.
 """
 
 import re
@@ -16,6 +18,11 @@ _MARKER = re.compile(
 )
 # How a marker may look before its end has come.
 _BEGUN = re.compile(r"【\s*(?:\d{1,6}\s*(?:[:：]\s*(?:\d{1,6}\s*)?)?)?(?:(?<=[\d\s])†[^【】]{0,80})?\Z")
+_LINK = "sandbox:/mnt/data/"
+_LINK_BEGUN = re.compile(
+    r"sandbox:[^\s()\[\]<>\"'`]{0,300}\Z|"
+    + "|".join(rf"(?<![\w/]){_LINK[:length]}\Z" for length in range(7, 0, -1))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +39,20 @@ def marker(search: int, result: int) -> str:
 
 
 class Citations:
-    """One answer's markers; `files` says which file each marker stands for."""
+    """One answer's markers and links; `files` and `links` say which file each stands for."""
 
-    def __init__(self, files: Mapping[str, str], shown: str = "", count: int = 0) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, str],
+        shown: str = "",
+        count: int = 0,
+        links: Mapping[str, str] | None = None,
+    ) -> None:
         self._files = files
+        self._links = links or {}
+        # The longest first: a file's name may begin with another's.
+        paths = "|".join(re.escape(path) for path in sorted(self._links, key=len, reverse=True))
+        self._pattern = re.compile(f"{_MARKER.pattern}|(?P<link>{paths})") if paths else _MARKER
         self._place = len(shown)
         self._count = count
         self._held = ""
@@ -44,36 +61,40 @@ class Citations:
         """What may be shown now; the beginning of what could be a marker is held back."""
         text = self._held + text
         opening = text.rfind(_OPEN)
-        is_open = opening >= 0 and _BEGUN.match(text, opening) is not None
-        self._held = text[opening:] if is_open else ""
-        return self._cited(text[:opening] if is_open else text)
+        if opening < 0 or _BEGUN.match(text, opening) is None:
+            begun = _LINK_BEGUN.search(text) if self._links else None
+            opening = len(text) if begun is None else begun.start()
+        self._held = text[opening:]
+        return self._cited(text[:opening])
 
     def close(self) -> Cited:
         """What was held back when the answer ended: nothing, if it is the beginning of a marker."""
         rest, self._held = self._held, ""
-        return self._cited("" if len(rest) > 1 else rest)
+        return self._cited("" if rest.startswith(_OPEN) and len(rest) > 1 else rest)
 
     def _cited(self, text: str) -> Cited:
         pieces: list[str] = []
         annotations: list[JsonObject] = []
         done = 0
-        for match in _MARKER.finditer(text):
+        for match in self._pattern.finditer(text):
             pieces.append(text[done : match.start()])
             self._place += match.start() - done
             done = match.end()
+            is_link = match[0].startswith(_LINK)
             name = marker(int(match[1]), int(match[2])) if match[1] is not None else match[0]
-            file_id = self._files.get(name)
+            file_id = (self._links if is_link else self._files).get(name)
             if file_id is None:
                 continue
+            kind = "file_path" if is_link else "file_citation"
             pieces.append(name)
             annotations.append(
                 {
                     "index": self._count,
-                    "type": "file_citation",
+                    "type": kind,
                     "text": name,
                     "start_index": self._place,
                     "end_index": self._place + len(name),
-                    "file_citation": {"file_id": file_id},
+                    kind: {"file_id": file_id},
                 }
             )
             self._place += len(name)

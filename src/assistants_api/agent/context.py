@@ -55,11 +55,13 @@ def gather(
     own: Sequence[Message],
     steps: Sequence[RunStep],
     shown: str,
+    code_files: Sequence[str] = (),
 ) -> Context:
     """The context of the run's next model call.
 
     `history` is the thread without this run's messages, oldest first; `own` and `steps` are what this run
-    did so far; `shown` is the text of the message that it is in the middle of.
+    did so far; `shown` is the text of the message that it is in the middle of; `code_files` are the names of
+    the files that the code interpreter will find.
     """
     sampling = Sampling(
         temperature=1.0 if run.temperature is None else run.temperature,
@@ -70,7 +72,7 @@ def gather(
         request_id=run.id,
         model=model,
         messages=(),
-        tools=shown_tools(run.tools),
+        tools=shown_tools(run.tools, code_files),
         tool_choice=_tool_choice(run, steps),
         parallel_tool_calls=run.parallel_tool_calls,
         response_format=run.response_format,
@@ -142,7 +144,7 @@ def refuse_images(context: Context, model: str) -> None:
 
 
 def _chat(message: Message) -> ChatMessage:
-    if message.has_images:
+    if message.has_images and message.role == "user":  # figures of an answer are known by its text
         return ChatMessage(message.role, tuple(_chat_part(part) for part in message.content))
     return ChatMessage(message.role, without_markers(message.text, message.annotations))
 

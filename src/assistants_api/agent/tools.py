@@ -1,6 +1,7 @@
 """Our own tools as the model is shown them, and what running one looks like to the loop."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from assistants_api.domain.json import JsonObject
@@ -63,9 +64,30 @@ _SHOWN: dict[str, JsonObject] = {
 OURS = frozenset(_SHOWN)
 
 
-def shown_tools(tools: Iterable[JsonObject]) -> tuple[JsonObject, ...]:
-    """A run's tools as the model is shown them: functions as they are, ours as functions."""
-    return tuple(tool if tool["type"] == "function" else _SHOWN[tool["type"]] for tool in tools)
+def shown_tools(tools: Iterable[JsonObject], files: Sequence[str] = ()) -> tuple[JsonObject, ...]:
+    """A run's tools as the model is shown them: functions as they are, ours as functions.
+
+    `files` are the names of those that the code interpreter will find.
+    """
+    return tuple(tool if tool["type"] == "function" else _shown(tool["type"], files) for tool in tools)
+
+
+def _shown(name: str, files: Sequence[str]) -> JsonObject:
+    shown = _SHOWN[name]
+    if name != CODE_INTERPRETER or not files:
+        return shown
+    description = f"{shown['function']['description']} Files there now: {', '.join(files)}."
+    return {**shown, "function": {**shown["function"], "description": description}}
+
+
+def code_of(arguments: str) -> str:
+    """The code that a call of the code interpreter asks to run."""
+    try:
+        given = json.loads(arguments)
+    except ValueError:
+        return arguments
+    code = given.get("code") if isinstance(given, dict) else None
+    return code if isinstance(code, str) else arguments
 
 
 def shown_choice(choice: str | JsonObject) -> str | JsonObject:

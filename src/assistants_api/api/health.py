@@ -49,6 +49,10 @@ async def ready(given: Given) -> JSONResponse:
         "database": database,
         "runs": counts,
         "completions": completions,
+        "sandbox": None if given.sandbox is None else asdict(given.sandbox()),
+        "embedder": given.embedder.describe(),
+        "search": given.searcher.describe(),
+        "blobs": given.blobs.describe(),
     }
     return JSONResponse(body, 200 if is_ready else 503)
 

@@ -1,10 +1,12 @@
 """What the API is built over; made in `bootstrap`."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
 from assistants_api.domain.model import Catalogue
+from assistants_api.domain.sandbox import SandboxFacts
 from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.services.runs import RunLimits
@@ -28,6 +30,7 @@ class Parts:
     cors_origins: tuple[str, ...] = ()
     version: str = "0"
     has_worker: bool = True
+    sandbox: Callable[[], SandboxFacts] | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -45,13 +45,24 @@ class MessageMoved:
 class MessageDelta:
     """More text for the open message; `is_first` opens its text part.
 
-    `annotations` are those whose text stands in this piece, each with its `index` in the part.
+    `annotations` are those whose text stands in this piece, each with its `index` in the part, which is
+    the message's `part`-th.
     """
 
     message_id: str
     text: str
     is_first: bool = False
     annotations: tuple[JsonObject, ...] = ()
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MessageImage:
+    """A figure in the open message: its `part`-th part, whole."""
+
+    message_id: str
+    part: int
+    file_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +102,7 @@ RunEvent = (
     | StepMoved
     | MessageMoved
     | MessageDelta
+    | MessageImage
     | ToolCallStarted
     | ToolCallDelta
     | ToolOutputAdded

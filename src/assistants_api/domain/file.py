@@ -34,6 +34,11 @@ class File:
     blob: str
     expires_at: datetime | None = None
 
+    @classmethod
+    def made(cls, id: str, new: NewFile, blob: str, size: int, now: datetime) -> "File":
+        """The file over a blob of `size` bytes that was written."""
+        return cls(id, now, new.filename, new.purpose, size, blob, expiry(new, now))
+
     @property
     def extension(self) -> str:
         """The name's last suffix in lower case, without its dot."""

@@ -74,7 +74,7 @@ class Message:
     def cut(self, shown: "Shown", reason: str, now: datetime) -> "Message":
         """The message as far as it came; `reason` is an API `incomplete_details.reason`."""
         self._must_be_open()
-        content = shown.parts if shown.text else ()
+        content = shown.parts if shown.text or shown.images else ()
         return replace(
             self,
             status=MessageStatus.INCOMPLETE,
@@ -90,10 +90,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What was shown of a message that is being written; each annotation has its `index` in the text part."""
+    """What was shown of a message that is being written: figures, then text.
+
+    Each annotation has its `index` in the text part; `images` are file ids.
+    """
 
     text: str = ""
     annotations: tuple[JsonObject, ...] = ()
+    images: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[JsonObject, ...]:
@@ -102,11 +106,12 @@ class Shown:
             {name: value for name, value in annotation.items() if name != "index"}
             for annotation in self.annotations
         ]
-        return (text_part(self.text, annotations),)
+        return (*(image_part(file_id) for file_id in self.images), text_part(self.text, annotations))
 
-    def plus(self, text: str, annotations: tuple[JsonObject, ...]) -> "Shown":
-        """With one more piece."""
-        return Shown(self.text + text, self.annotations + annotations)
+
+def image_part(file_id: str) -> JsonObject:
+    """An image content part as responses spell it."""
+    return {"type": "image_file", "image_file": {"file_id": file_id, "detail": "auto"}}
 
 
 def text_part(value: str, annotations: Sequence[JsonObject] = ()) -> JsonObject:

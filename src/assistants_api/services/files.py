@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from assistants_api.domain import ids
-from assistants_api.domain.file import File, NewFile, expiry
+from assistants_api.domain.file import File, NewFile
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.ports import Blobs
 from assistants_api.store.database import Database
@@ -23,15 +23,7 @@ async def create_file(db: Database, blobs: Blobs, new: NewFile, blob: str, size:
 
 async def add_file(tx: Tx, new: NewFile, blob: str, size: int, now: datetime) -> File:
     """Add a file inside a transaction."""
-    file = File(
-        id=ids.new("file"),
-        created_at=now,
-        filename=new.filename,
-        purpose=new.purpose,
-        bytes=size,
-        blob=blob,
-        expires_at=expiry(new, now),
-    )
+    file = File.made(ids.new("file"), new, blob, size, now)
     await tx.files.add(file)
     return file
 

@@ -1,16 +1,16 @@
 """What a worker writes down while it carries a run: rows and events, under its lease."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from assistants_api.agent.tools import CODE_INTERPRETER
+from assistants_api.agent.tools import CODE_INTERPRETER, code_of
 from assistants_api.domain import ids
 from assistants_api.domain.event import (
     Event,
     MessageDelta,
+    MessageImage,
     MessageMoved,
     RunMoved,
     StepMoved,
@@ -85,8 +85,10 @@ class Recording:
 
         await self._writer.write(self._channel, effect)
 
-    async def open_message(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
-        """Begin a message and its step with the first text."""
+    async def open_message(
+        self, text: str, annotations: tuple[JsonObject, ...] = (), images: tuple[str, ...] = ()
+    ) -> None:
+        """Begin a message and its step with the first text, after the figures of code that was run."""
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
@@ -104,13 +106,14 @@ class Recording:
             step = self._new_step(run, "message_creation", details, now)
             await tx.messages.add(message)
             await tx.steps.add(step)
-            self._message, self._step, self._pieces = message, step, [Shown(text, annotations)]
+            self._message, self._step, self._pieces = message, step, [Shown(text, annotations, images)]
             return (
                 StepMoved(step, created=True),
                 StepMoved(step),
                 MessageMoved(message, created=True),
                 MessageMoved(message),
-                MessageDelta(message.id, text, is_first=True, annotations=annotations),
+                *(MessageImage(message.id, index, file_id) for index, file_id in enumerate(images)),
+                MessageDelta(message.id, text, is_first=True, annotations=annotations, part=len(images)),
             )
 
         await self._writer.write(self._channel, effect)
@@ -118,8 +121,10 @@ class Recording:
     def say(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
         """More text for the open message."""
         assert self._message is not None, "say() comes after open_message()"
+        part = len(self._pieces[0].images)
         self._pieces.append(Shown(text, annotations))
-        self._writer.put(self._channel, MessageDelta(self._message.id, text, annotations=annotations))
+        delta = MessageDelta(self._message.id, text, annotations=annotations, part=part)
+        self._writer.put(self._channel, delta)
 
     async def close_message(self, usage: Usage | None) -> None:
         """The open message is whole; `usage` is what its model call spent, if it is known by now."""
@@ -146,7 +151,7 @@ class Recording:
             for index, call in enumerate(calls):
                 events.append(ToolCallStarted(step.id, index, call.id, call.name, call.name))
                 if call.name == CODE_INTERPRETER:
-                    events.append(ToolCallDelta(step.id, index, input_of(call), call.name))
+                    events.append(ToolCallDelta(step.id, index, code_of(call.arguments), call.name))
             self.run = replace(run, spent=run.spent + usage)
             await tx.runs.move(run, self.run)
             await tx.traces.put(run.id, {"turns": list(turns)})
@@ -265,7 +270,8 @@ class Recording:
     @property
     def _shown(self) -> Shown:
         text = "".join(piece.text for piece in self._pieces)
-        return Shown(text, tuple(each for piece in self._pieces for each in piece.annotations))
+        annotations = tuple(each for piece in self._pieces for each in piece.annotations)
+        return Shown(text, annotations, self._pieces[0].images if self._pieces else ())
 
     async def _live(self, tx: Tx) -> Run:
         run = await tx.runs.hold(self._run_id)
@@ -295,19 +301,11 @@ class Recording:
         )
 
 
-def input_of(call: ToolCall) -> str:
-    """The code that a call of the code interpreter asks to run."""
-    try:
-        given = json.loads(call.arguments)
-    except ValueError:
-        return call.arguments
-    code = given.get("code") if isinstance(given, dict) else None
-    return code if isinstance(code, str) else call.arguments
-
-
 def _our_call(call: ToolCall) -> JsonObject:
     """A call of ours as it is stored: beside what clients see, the model's words and, later, our answer."""
-    shown: JsonObject = {"input": input_of(call), "outputs": []} if call.name == CODE_INTERPRETER else {}
+    shown: JsonObject = (
+        {"input": code_of(call.arguments), "outputs": []} if call.name == CODE_INTERPRETER else {}
+    )
     return {"id": call.id, "type": call.name, call.name: shown, "arguments": call.arguments}
 
 

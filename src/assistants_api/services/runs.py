@@ -28,10 +28,15 @@ from assistants_api.store.wake import cancel_topic
 
 @dataclass(frozen=True, slots=True)
 class RunLimits:
-    """`expiry` is the published deadline of a run; `max_waiting` bounds the queue."""
+    """What runs are allowed.
+
+    `expiry` is the published deadline of a run; `max_waiting` bounds the queue. `no_code` says why no code
+    can be run, None where it can.
+    """
 
     expiry: timedelta = timedelta(seconds=600)
     max_waiting: int = 1000
+    no_code: str | None = "there is no sandbox"
 
 
 async def create_run(
@@ -154,7 +159,7 @@ async def _start(
     if new.tool_resources is not None:
         new = replace(new, tool_resources=await settled(tx, new.tool_resources, now))
     run = Run.start(ids.new("run"), thread, assistant, new, model, limits.expiry, now)
-    _refuse_what_cannot_be_honoured(run, engine)
+    _refuse_what_cannot_be_honoured(run, engine, limits)
     active = await tx.runs.active_on(thread.id)
     if active is not None:
         raise InvalidRequest(f"Thread {thread.id} already has an active run {active.id}.")
@@ -176,11 +181,11 @@ async def _start(
     return run
 
 
-def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts) -> None:
+def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts, limits: RunLimits) -> None:
     for place, tool in enumerate(run.tools):
-        if tool["type"] == CODE_INTERPRETER:
+        if tool["type"] == CODE_INTERPRETER and limits.no_code is not None:
             raise InvalidRequest(
-                "The tool 'code_interpreter' is not available on this server."
+                f"The tool 'code_interpreter' is off on this server: {limits.no_code}."
                 " Remove it from the run or the assistant.",
                 param=f"tools[{place}].type",
                 code="unsupported_tool",

@@ -82,11 +82,17 @@ class Events:
     async def shown_of(self, channel: str, message_id: str) -> Shown:
         """What was shown of a message so far."""
         c = self.table.c
-        statement = select(c.data).where(c.channel == channel, c.kind == "MessageDelta").order_by(c.seq)
-        deltas = [json.loads(row[0]) for row in await self.session.execute(statement)]
-        of_message = [delta for delta in deltas if delta["message_id"] == message_id]
-        text = "".join(delta["text"] for delta in of_message)
-        return Shown(text, tuple(each for delta in of_message for each in delta.get("annotations", ())))
+        kinds = ("MessageDelta", "MessageImage")
+        statement = select(c.kind, c.data).where(c.channel == channel, c.kind.in_(kinds)).order_by(c.seq)
+        rows: Any = await self.session.execute(statement)
+        found = [(kind, json.loads(data)) for kind, data in rows]
+        of_message = [(kind, data) for kind, data in found if data["message_id"] == message_id]
+        deltas = [data for kind, data in of_message if kind == "MessageDelta"]
+        return Shown(
+            "".join(delta["text"] for delta in deltas),
+            tuple(each for delta in deltas for each in delta.get("annotations", ())),
+            tuple(data["file_id"] for kind, data in of_message if kind == "MessageImage"),
+        )
 
     async def remove_of(self, channels: Collection[str]) -> None:
         """Forget these channels."""

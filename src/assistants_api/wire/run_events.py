@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, RootModel, create_model
 from assistants_api.domain.event import (
     LogEntry,
     MessageDelta,
+    MessageImage,
     MessageMoved,
     RunEvent,
     RunMoved,
@@ -33,14 +34,16 @@ DONE = b"event: done\ndata: [DONE]\n\n"
 def event_of(event: RunEvent, *, has_content: bool = False) -> tuple[str, str]:
     """The event's name on the wire and its data, one line of JSON; `has_content`: of search results."""
     match event:
-        case MessageDelta(message_id, text, is_first, annotations):
+        case MessageDelta(message_id, text, is_first, annotations, part):
             value: dict[str, Any] = {"value": text}
             if is_first or annotations:
                 value["annotations"] = list(annotations)
-            content = [{"index": 0, "type": "text", "text": value}]
-            return "thread.message.delta", _line(
-                {"id": message_id, "object": "thread.message.delta", "delta": {"content": content}}
+            return "thread.message.delta", _message_delta(
+                message_id, {"index": part, "type": "text", "text": value}
             )
+        case MessageImage(message_id, part, file_id):
+            image = {"index": part, "type": "image_file", "image_file": {"file_id": file_id}}
+            return "thread.message.delta", _message_delta(message_id, image)
         case RunMoved(run, created):
             name = "created" if created else run.status.value
             return f"thread.run.{name}", RunObject.of(run).json_bytes().decode()
@@ -85,6 +88,10 @@ def error_frame(error: dict[str, Any]) -> bytes:
     return f"event: error\ndata: {_line({'error': error})}\n\n".encode()
 
 
+def _message_delta(message_id: str, part: dict[str, Any]) -> str:
+    return _line({"id": message_id, "object": "thread.message.delta", "delta": {"content": [part]}})
+
+
 def _step_delta(step_id: str, call: dict[str, Any]) -> str:
     details = {"type": "tool_calls", "tool_calls": [call]}
     return _line({"id": step_id, "object": "thread.run.step.delta", "delta": {"step_details": details}})
@@ -127,10 +134,18 @@ class MessageDeltaText(BaseModel):
     text: DeltaText
 
 
+class MessageDeltaImage(BaseModel):
+    """An image part, whole."""
+
+    index: int
+    type: Literal["image_file"]
+    image_file: FileReference
+
+
 class MessageDeltaBody(BaseModel):
     """The changed parts."""
 
-    content: list[MessageDeltaText]
+    content: list[MessageDeltaText | MessageDeltaImage]
 
 
 class MessageDeltaObject(BaseModel):

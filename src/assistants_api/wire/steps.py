@@ -125,6 +125,7 @@ def _shown_call(call: Mapping[str, Any], has_content: bool) -> dict[str, Any]:
     if kind == "file_search" and "results" in details:
         names = ("file_id", "file_name", "score", *(("content",) if has_content else ()))
         details["results"] = [{name: result[name] for name in names} for result in details["results"]]
+    details.pop("links", None)
     return {"id": call["id"], "type": kind, kind: details}
 
 

@@ -19,24 +19,29 @@ from assistants_api.agent.context import (
     refuse_images,
 )
 from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
-from assistants_api.agent.tools import FILE_SEARCH, Tool, ToolOutput, ToolReturned
-from assistants_api.domain.errors import EngineFailed, LostLease, NotFound
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, Tool, ToolOutput, ToolReturned
+from assistants_api.domain.errors import EngineFailed, LostLease, NotFound, Unavailable
+from assistants_api.domain.file import File
 from assistants_api.domain.job import Job
+from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
+from assistants_api.domain.sandbox import SandboxOff
 from assistants_api.domain.step import RunStep
 from assistants_api.domain.usage import Usage
 from assistants_api.domain.vector_store import VectorStore, store_ids
 from assistants_api.knowledge.search import Searcher
-from assistants_api.ports import Engine
+from assistants_api.ports import Blobs, Engine
 from assistants_api.services.recording import Interrupted, Recording
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
+from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.tools.file_search import FileSearch
+from assistants_api.tools.running_code import RunningCode, names_of
 from assistants_api.worker.interrupts import StopSignal
 
 logger = logging.getLogger(__name__)
@@ -60,15 +65,26 @@ class _State:
     turns: list[dict[str, Any]]
     stores: list[VectorStore]
     thread_store_ids: list[str]
+    code_files: list[File]
 
 
 class RunCarrier:
     """Carries runs; one per process, shared by all of them."""
 
     def __init__(
-        self, db: Database, writer: LogWriter, engine: Engine, catalogue: Catalogue, searcher: Searcher
+        self,
+        db: Database,
+        writer: LogWriter,
+        engine: Engine,
+        catalogue: Catalogue,
+        searcher: Searcher,
+        blobs: Blobs,
+        interpreter: CodeInterpreter | None = None,
     ) -> None:
+        """`interpreter` is None where no code can be run."""
         self._db = db
+        self._blobs = blobs
+        self._interpreter = interpreter
         self._searcher = searcher
         self._writer = writer
         self._engine = engine
@@ -111,8 +127,23 @@ class RunCarrier:
             thread_store_ids = store_ids(thread.tool_resources)
             wanted = [*store_ids(run.tool_resources), *thread_store_ids]
             stores = await tx.vector_stores.existing(list(dict.fromkeys(wanted)))
+        code_files: list[File] = []
+        if any(tool["type"] == CODE_INTERPRETER for tool in run.tools):
+            thread = await tx.threads.get(run.thread_id)
+            named = [*_code_file_ids(run.tool_resources), *_code_file_ids(thread.tool_resources)]
+            code_files = await tx.files.existing(list(dict.fromkeys(named)))
         return _State(
-            run, history, own, steps, open_message, open_step, shown, turns, stores, thread_store_ids
+            run=run,
+            history=history,
+            own=own,
+            steps=steps,
+            open_message=open_message,
+            open_step=open_step,
+            shown=shown,
+            turns=turns,
+            stores=stores,
+            thread_store_ids=thread_store_ids,
+            code_files=code_files,
         )
 
     async def _history(self, tx: Tx, run: Run) -> list[Message]:
@@ -159,6 +190,8 @@ class _Leg:
             await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_prompt_tokens")
         except EngineFailed as failure:
             await self._fail(failure.code or "server_error", failure.message)
+        except (SandboxOff, Unavailable) as failure:
+            await self._fail("server_error", failure.message)
         except (LostLease, NotFound):
             raise
         except Exception:
@@ -168,6 +201,9 @@ class _Leg:
     async def _answer(self, stop: StopSignal) -> None:
         """Model calls and calls of our tools in turn, until the run pauses or ends."""
         self._refuse_expired_stores()
+        wants_code = any(tool["type"] == CODE_INTERPRETER for tool in self._state.run.tools)
+        if wants_code and self._carrier._interpreter is None:
+            raise EngineFailed("The tool 'code_interpreter' is off on the worker that took this run.")
         await self._resume(stop)
         while await self._take_turn(stop):
             self._state = await self._carrier.load(self._recording.run.id)
@@ -209,7 +245,9 @@ class _Leg:
             "answer_start": state.shown.text,
         }
         self._turns.append(self._turn)
-        self._citations = Citations(_cited_files(state.steps), state.shown.text, len(state.shown.annotations))
+        self._citations = Citations(
+            _cited_files(state.steps), state.shown.text, len(state.shown.annotations), _links(state.steps)
+        )
         is_over = True
         async for event in _guarded(stop, answer(fitted.prompt, self._engine, self._tools())):
             is_over = not isinstance(event, Turned)
@@ -242,7 +280,8 @@ class _Leg:
                 recording.show_output(call, output)
             case ToolReturned(call, output, details, trace):
                 if trace is not None:
-                    self._turns[-1].setdefault("searches", []).append(trace)
+                    kind = "searches" if call.name == FILE_SEARCH else "code"
+                    self._turns[-1].setdefault(kind, []).append(trace)
                 await recording.return_tool(call, output, details, self._turns)
             case Paused(calls, usage):
                 await self._say(self._citations.close())
@@ -260,7 +299,8 @@ class _Leg:
             self._recording.say(piece.text, piece.annotations)
         else:
             self._turn.setdefault("first_token_at", time.time())
-            await self._recording.open_message(piece.text, piece.annotations)
+            images = _new_images(self._state.steps)
+            await self._recording.open_message(piece.text, piece.annotations, images)
 
     def _tools(self) -> dict[str, Tool]:
         """Our tools that this run has, as the loop calls them."""
@@ -283,6 +323,14 @@ class _Leg:
                     room=self._room,
                     count=self._count,
                 )
+            elif tool["type"] == CODE_INTERPRETER and self._carrier._interpreter is not None:
+                tools[CODE_INTERPRETER] = RunningCode(
+                    self._carrier._interpreter,
+                    self._carrier._db,
+                    self._carrier._blobs,
+                    state.run.thread_id,
+                    state.code_files,
+                )
         return tools
 
     def _room(self) -> int:
@@ -304,7 +352,10 @@ class _Leg:
 
     async def _prepare(self) -> Fitted:
         state, engine = self._state, self._engine
-        context = gather(state.run, self._model, state.history, state.own, state.steps, state.shown.text)
+        names = names_of(state.code_files)
+        context = gather(
+            state.run, self._model, state.history, state.own, state.steps, state.shown.text, names
+        )
         facts = engine.describe()
         if not facts.has_vision:
             refuse_images(context, self._model)
@@ -325,7 +376,7 @@ class _Leg:
     async def _finish(self, reason: str, usage: Usage) -> None:
         recording = self._recording
         if not recording.has_open_message:
-            await recording.open_message("")
+            await recording.open_message("", (), _new_images(self._state.steps))
         if reason == "length":
             await recording.end(
                 RunStatus.INCOMPLETE,
@@ -378,6 +429,34 @@ def _cited_files(steps: list[RunStep]) -> dict[str, str]:
         for result in call[FILE_SEARCH].get("results", ())
         if result["marker"] is not None
     }
+
+
+def _links(steps: list[RunStep]) -> dict[str, str]:
+    """Which file each link stands for, of those that this run's code has made."""
+    return {
+        path: file_id
+        for step in steps
+        for call in step.tool_calls
+        if call["type"] == CODE_INTERPRETER
+        for path, file_id in call[CODE_INTERPRETER].get("links", {}).items()
+    }
+
+
+def _new_images(steps: list[RunStep]) -> tuple[str, ...]:
+    """The figures that this run's code has made since its last message."""
+    images: list[str] = []
+    for step in steps:
+        if step.message_id is not None:
+            images = []
+        for call in step.tool_calls:
+            if call["type"] == CODE_INTERPRETER:
+                outputs = call[CODE_INTERPRETER]["outputs"]
+                images += [each["image"]["file_id"] for each in outputs if each["type"] == "image"]
+    return tuple(images)
+
+
+def _code_file_ids(resources: JsonObject) -> list[str]:
+    return list((resources.get(CODE_INTERPRETER) or {}).get("file_ids") or [])
 
 
 def _traced(message: ChatMessage) -> dict[str, Any]:

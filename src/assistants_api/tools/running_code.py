@@ -1,0 +1,98 @@
+"""The code_interpreter tool of one run: outputs into the step, figures and new files into files."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+
+from assistants_api.agent.tools import ToolOutput, ToolReturned, code_of
+from assistants_api.domain import ids
+from assistants_api.domain.errors import NotFound
+from assistants_api.domain.file import File, NewFile, plain_name
+from assistants_api.domain.json import JsonObject
+from assistants_api.domain.prompt import ToolCall
+from assistants_api.domain.sandbox import Logs, SessionEnded
+from assistants_api.ports import Blobs
+from assistants_api.store.database import Database
+from assistants_api.tools.code_interpreter import Answer, CodeInterpreter, GivenFile, Picture
+from assistants_api.tools.code_interpreter import NewFile as MadeFile
+
+PURPOSE = "assistants_output"
+LINK = "sandbox:/mnt/data/"
+
+
+class RunningCode:
+    """Runs the code of one run's calls in its thread's session; `files` are there before the first cell."""
+
+    def __init__(
+        self, interpreter: CodeInterpreter, db: Database, blobs: Blobs, key: str, files: Sequence[File]
+    ) -> None:
+        self._interpreter = interpreter
+        self._db = db
+        self._blobs = blobs
+        self._key = key
+        self._files = [
+            GivenFile(file.id, name, lambda file=file: blobs.read(file.blob))  # type: ignore[misc]
+            for file, name in zip(files, names_of(files), strict=True)
+        ]
+
+    async def __call__(self, call: ToolCall) -> AsyncGenerator[ToolOutput | ToolReturned, None]:
+        """Outputs as they come, then what the model is shown; code that failed is an answer too."""
+        outputs: list[JsonObject] = []
+        links: dict[str, str] = {}
+        text = ""
+        async for event in self._interpreter.run(self._key, code_of(call.arguments), self._files):
+            match event:
+                case Logs(logs):
+                    shown: JsonObject = {"type": "logs", "logs": logs}
+                    if outputs and outputs[-1]["type"] == "logs":
+                        outputs[-1] = {"type": "logs", "logs": outputs[-1]["logs"] + logs}
+                    else:
+                        outputs.append(shown)
+                    yield ToolOutput(call, shown)
+                case Picture(name, png):
+                    file = await self._keep(f"{call.id[-6:]}-{name}", _once(png))
+                    shown = {"type": "image", "image": {"file_id": file.id}}
+                    outputs.append(shown)
+                    yield ToolOutput(call, shown)
+                case MadeFile(name, _, read):
+                    try:
+                        file = await self._keep(PurePosixPath(name).name, read())
+                    except (NotFound, SessionEnded):
+                        continue  # gone again before it could be read
+                    links[f"{LINK}{name}"] = file.id
+                case Answer(said):
+                    text = said
+        details = {"outputs": outputs, "links": links}
+        yield ToolReturned(call, text, details, {"code": code_of(call.arguments), "output": text})
+
+    async def _keep(self, name: str, pieces: AsyncIterator[bytes]) -> File:
+        size = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for piece in pieces:
+                size += len(piece)
+                yield piece
+
+        blob = await self._blobs.write(counted())
+        new = NewFile(plain_name(name), PURPOSE)
+        file = File.made(ids.new("file"), new, blob, size, datetime.now(UTC))
+        try:
+            async with self._db.begin() as tx:
+                await tx.files.add(file)
+        except BaseException:
+            await self._blobs.remove([blob])
+            raise
+        return file
+
+
+def names_of(files: Sequence[File]) -> list[str]:
+    """Under which name each file lies in /mnt/data: its own, or its id's where two have the same."""
+    names: list[str] = []
+    for file in files:
+        names.append(file.filename if file.filename not in names else f"{file.id}-{file.filename}")
+    return names
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
