@@ -2,7 +2,23 @@
 
 from typing import Any
 
+CHART = """import pandas as pd
+import matplotlib.pyplot as plt
+sales = pd.read_csv("/mnt/data/sales.csv")
+total = sales["sum"].sum()
+print("total", total)
+sales.plot.bar(x="region", y="sum")
+plt.show()
+sales.to_csv("/mnt/data/copy.csv", index=False)
+"""
 SCRIPT: list[Any] = [
+    {"when": "bar chart", "steps": [{"call": "code_interpreter", "arguments": {"code": CHART}}]},
+    {"when": "[image", "steps": ["Here it is; the data: sandbox:/mnt/da", "ta/copy.csv."]},
+    {
+        "when": "total again",
+        "steps": [{"call": "code_interpreter", "arguments": {"code": "print('again', total)"}}],
+    },
+    {"when": "again 8", "steps": ["It was 8."]},
     {
         "when": "weather",
         "steps": [
