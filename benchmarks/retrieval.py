@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tests.conftest import until
 
 from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.bootstrap import build_embedder
@@ -35,6 +36,7 @@ from assistants_api.ports import Embedder
 from assistants_api.services.files import create_file
 from assistants_api.services.vector_stores import create_vector_store, get_vector_store
 from assistants_api.settings import Settings
+from assistants_api.store.database import Database
 from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.worker.ingesting import FileCarrier
@@ -97,7 +99,7 @@ async def indexed(folder: Path, files: dict[str, str], embedder: Embedder) -> tu
     now = datetime.now(UTC)
 
     async def read(path: Path, filename: str) -> Parsed:
-        return Parsed(path.read_text(encoding="utf-8"))
+        return Parsed(await asyncio.to_thread(path.read_text, encoding="utf-8"))
 
     made = []
     for name, text in files.items():
@@ -111,11 +113,17 @@ async def indexed(folder: Path, files: dict[str, str], embedder: Embedder) -> tu
     store = (await create_vector_store(db, new, now)).store
     worker = Worker(db, None, {JobKind.INGESTION: Desk(FileCarrier(db, blobs, embedder, read), 2)})  # type: ignore[arg-type]
     task = asyncio.create_task(worker.run())
-    while (await get_vector_store(db, store.id, now)).status == "in_progress":
-        await asyncio.sleep(0.5)
+    await until(_is_indexed(db, store.id), seconds=3600)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return store, Searcher(db, embedder)
+
+
+def _is_indexed(db: Database, store_id: str) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return (await get_vector_store(db, store_id, datetime.now(UTC))).status == "completed"
+
+    return check
 
 
 async def one_vector_each(files: dict[str, str], embedder: Embedder) -> Callable[[str], Awaitable[list[str]]]:

@@ -44,16 +44,18 @@ def test_the_python_sdks_see_code_run(coding_server, version, request):
 
 def test_the_stream_of_code_keeps_every_rule(coding_server):
     protocol_file("openapi.assistants.json")
-    http = httpx.Client(base_url=coding_server.base_url, headers={"OpenAI-Beta": "assistants=v2"}, timeout=60)
-    tools = {"model": "m", "tools": [{"type": "code_interpreter"}]}
-    assistant = http.post("/assistants", json=tools).json()["id"]
-    csv = {"file": ("sales.csv", b"region,sum\nnorth,3\n")}
-    file = http.post("/files", files=csv, data={"purpose": "assistants"}).json()["id"]
-    attachment = {"file_id": file, "tools": [{"type": "code_interpreter"}]}
-    asked = {"role": "user", "content": "Draw a bar chart.", "attachments": [attachment]}
-    body = {"assistant_id": assistant, "thread": {"messages": [asked]}, "stream": True}
+    headers = {"OpenAI-Beta": "assistants=v2"}
+    with httpx.Client(base_url=coding_server.base_url, headers=headers, timeout=60) as http:
+        tools = {"model": "m", "tools": [{"type": "code_interpreter"}]}
+        assistant = http.post("/assistants", json=tools).json()["id"]
+        csv = {"file": ("sales.csv", b"region,sum\nnorth,3\n")}
+        file = http.post("/files", files=csv, data={"purpose": "assistants"}).json()["id"]
+        attachment = {"file_id": file, "tools": [{"type": "code_interpreter"}]}
+        asked = {"role": "user", "content": "Draw a bar chart.", "attachments": [attachment]}
+        body = {"assistant_id": assistant, "thread": {"messages": [asked]}, "stream": True}
+        raw = http.post("/threads/runs", json=body).content
 
-    events = check_stream(parse_stream(http.post("/threads/runs", json=body).content))
+    events = check_stream(parse_stream(raw))
 
     for name, data in events:
         check_event(name, data)
