@@ -178,7 +178,7 @@ class Searcher:
         hits: list[Hit] = []
         candidates: list[Candidate] = []
         taken: set[tuple[str, int, int]] = set()
-        async with self._db.read(is_long=True) as tx:
+        async with self._db.read() as tx:
             spots = await tx.documents.windows([ord_ for (_, ord_), _ in ranked])
             for (_, ord_), known in ranked:
                 if ord_ not in spots:
@@ -212,11 +212,13 @@ class Searcher:
     async def _index(self, store: VectorStore) -> _Index:
         async with self._locks[store.id]:
             old = self._indexes.get(store.id)
+            async with self._db.read() as tx:
+                current = await tx.vector_stores.get(store.id)
+            if old is not None and old.revision == current.revision:
+                self._indexes.move_to_end(store.id)
+                return old
             async with self._db.read(is_long=True) as tx:
                 current = await tx.vector_stores.get(store.id)
-                if old is not None and old.revision == current.revision:
-                    self._indexes.move_to_end(store.id)
-                    return old
                 places = tuple(_Place(*row) for row in await tx.store_files.searchable(store.id))
                 ids = [place.file_id for place in places]
                 extents = await tx.documents.extents(ids, self._embedder.name)

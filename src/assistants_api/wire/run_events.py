@@ -145,7 +145,7 @@ class MessageDeltaImage(BaseModel):
 class MessageDeltaBody(BaseModel):
     """The changed parts."""
 
-    content: list[MessageDeltaText | MessageDeltaImage]
+    content: list[Annotated[MessageDeltaText | MessageDeltaImage, Field(discriminator="type")]]
 
 
 class MessageDeltaObject(BaseModel):

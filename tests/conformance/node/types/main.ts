@@ -13,7 +13,7 @@ export const isOver = (run: Run): boolean => run.status === 'completed' || run.s
 export function textOf(event: StreamEvent): string {
   switch (event.event) {
     case 'thread.message.delta':
-      return event.data.delta.content.map((part) => part.text.value).join('');
+      return event.data.delta.content.map((part) => (part.type === 'text' ? part.text.value ?? '' : '')).join('');
     case 'thread.run.failed':
       return event.data.last_error?.message ?? '';
     default:
