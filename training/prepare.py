@@ -6,7 +6,6 @@ Writes `out/tokenizer/` and `out/train.pt` (token ids and their loss weights, en
 """
 
 import argparse
-import random
 from pathlib import Path
 
 import torch
@@ -15,7 +14,8 @@ from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from training.talk import sample
+from training.draw import Draw
+from training.mix import sample
 
 OUT = Path(__file__).parent / "out"
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
@@ -28,9 +28,10 @@ CONTEXT_WEIGHT = 0.1
 
 def train_tokenizer(samples: int = 12000) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer over made conversations; digits stay single, so that numbers can be copied."""
-    rng = random.Random(SEED)
+    rng = Draw(SEED)
     texts = (
-        "\n".join(str(m.get("content") or m.get("tool_calls")) for m in made["messages"]) + str(made.get("tools", ""))
+        "\n".join(str(m.get("content") or m.get("tool_calls")) for m in made["messages"])
+        + str(made.get("tools", ""))
         for made in (sample(rng) for _ in range(samples))
     )
     tokenizer = Tokenizer(models.BPE())
@@ -88,11 +89,11 @@ def main() -> None:
     samples = arguments.samples
     OUT.mkdir(exist_ok=True)
     fast = AutoTokenizer.from_pretrained(OUT / "tokenizer") if arguments.keep_tokenizer else train_tokenizer()
-    rng = random.Random(SEED + arguments.draw)
+    rng = Draw(SEED + arguments.draw)
     all_ids: list[int] = []
     all_weights: list[float] = []
     lengths: list[int] = []
-    for _ in tqdm(range(samples), desc="conversations", mininterval=10):
+    for _ in tqdm(range(samples), desc="conversations", mininterval=10, disable=None):
         ids, weights = encode(fast, sample(rng))
         all_ids += ids
         all_weights += weights
@@ -102,7 +103,8 @@ def main() -> None:
         "weights": torch.tensor(all_weights, dtype=torch.float16),
         "lengths": lengths,
     }
-    torch.save(data, OUT / "train.pt")
+    torch.save(data, OUT / "train.new")
+    (OUT / "train.new").replace(OUT / "train.pt")
     print(f"{samples} conversations, {len(all_ids)} tokens, vocabulary {len(fast)}")
 
 

@@ -146,16 +146,5 @@ def chat(rng: random.Random) -> Sample:
     return {"messages": messages, "skill": "chat", "zh": zh}
 
 
-MIX = ((greeting, 5), (term, 16), (help_, 10), (unknown, 12), (repeat, 12), (memory, 10), (with_idle_tools, 7), (chat, 6), (calls.call, 70))
-
-
-def sample(rng: random.Random) -> Sample:
-    """A conversation of any kind, with or without a system message."""
-    made = rng.choices([maker for maker, _ in MIX], [weight for _, weight in MIX])[0](rng)
-    if made["skill"] != "repeat" and rng.random() < 0.45:
-        made["messages"] = [{"role": "system", "content": rng.choice(SYSTEMS)}, *made["messages"]]
-    return made
-
-
 def _pair(ask: str, answer: str, skill: str, zh: bool) -> Sample:
     return {"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}], "skill": skill, "zh": zh}

@@ -6,6 +6,9 @@ Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish
 """
 
 import argparse
+import copy
+import math
+import random
 import shutil
 import time
 from pathlib import Path
@@ -18,23 +21,60 @@ from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 from training.model import new_model
 from training.prepare import OUT
 
-LENGTH = 512
-ROWS = 8
+SHAPES = ((4, 1024), (2, 2048))  # rows and their length; a conversation is never cut
+LONG_SHARE = 0.2
 PRETRAINING_SHARE = 0.25
-PEAK, FLOOR = 2e-3, 5e-5
-WARMUP_STEPS = 100
+PEAK, MATRIX_PEAK, FLOOR_SHARE = 1.5e-3, 4e-3, 0.02
+WARMUP_STEPS = 25
+SAVE_SECONDS = 300
 BUNDLED = Path(__file__).parent.parent / "src" / "assistants_api" / "bundled"
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def packed(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Every conversation once, in a new order, end to end, cut into rows."""
+def batches(seed: int) -> list[Batch]:
+    """Every conversation once, in a new order, packed whole into rows: ids and weights, (rows, length) each."""
     data = torch.load(OUT / "train.pt")
-    order = torch.randperm(len(data["lengths"]), generator=torch.Generator().manual_seed(seed)).tolist()
+    rng = random.Random(seed)
     ids, weights = torch.split(data["ids"], data["lengths"]), torch.split(data["weights"], data["lengths"])
-    ids = torch.cat([ids[place] for place in order]).long()
-    weights = torch.cat([weights[place] for place in order]).float()
-    rows = len(ids) // LENGTH
-    return ids[: rows * LENGTH].view(rows, LENGTH), weights[: rows * LENGTH].view(rows, LENGTH)
+    order = list(range(len(ids)))
+    rng.shuffle(order)
+    short = SHAPES[0][1]
+    split: tuple[list[int], list[int]] = ([], [])
+    for place in order:
+        split[len(ids[place]) > short or rng.random() < LONG_SHARE / 2].append(place)
+    made = []
+    for (rows, length), places in zip(SHAPES, split, strict=True):
+        packed = rows_of(places, [len(i) for i in ids], length)
+        for start in range(0, len(packed) - rows + 1, rows):
+            batch = torch.zeros(rows, length, dtype=torch.long)
+            weight = torch.zeros(rows, length)
+            for number, row in enumerate(packed[start : start + rows]):
+                joined = torch.cat([ids[place] for place in row])
+                batch[number, : len(joined)] = joined
+                weight[number, : len(joined)] = torch.cat([weights[place] for place in row])
+            made.append((batch, weight))
+    rng.shuffle(made)
+    return made
+
+
+def rows_of(places: list[int], sizes: list[int], length: int) -> list[list[int]]:
+    """First fit among the last few open rows; what is longer than a row is left out."""
+    closed: list[list[int]] = []
+    unfilled: list[tuple[int, list[int]]] = []
+    for place in places:
+        if sizes[place] > length:
+            continue
+        for number, (used, row) in enumerate(unfilled):
+            if used + sizes[place] <= length:
+                row.append(place)
+                unfilled[number] = (used + sizes[place], row)
+                break
+        else:
+            unfilled.append((sizes[place], [place]))
+            if len(unfilled) > 12:
+                fullest = max(range(len(unfilled)), key=lambda n: unfilled[n][0])
+                closed.append(unfilled.pop(fullest)[1])
+    return closed + [row for _, row in unfilled]
 
 
 def main() -> None:
@@ -53,49 +93,55 @@ def main() -> None:
     if arguments.resume:
         model.load_state_dict(LlamaForCausalLM.from_pretrained(OUT / "model").float().state_dict())
     model.to(device)
-    peak, pretraining = (PEAK / 2, 0.0) if arguments.resume else (PEAK, PRETRAINING_SHARE)
+    pretraining = 0.0 if arguments.resume else PRETRAINING_SHARE
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters on {device}")
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    plain = [p for p in model.parameters() if p.ndim < 2]
-    optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
-        lr=PEAK,
-        betas=(0.9, 0.98),
+    body = torch.compile(model.model, dynamic=False) if shutil.which("gcc") else model.model
+    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    optimizers = (
+        (
+            torch.optim.Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+            MATRIX_PEAK,
+        ),
+        (torch.optim.AdamW(others, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01), PEAK),
     )
     began, limit = time.monotonic(), arguments.minutes * 60
+    saved = began
     losses: list[tuple[float, float]] = []
     step, epoch, smooth = 0, 0, None
-    bar = tqdm(total=round(limit), unit="s", mininterval=15)
+    bar = tqdm(total=round(limit), unit="s", mininterval=15, disable=None)
     while time.monotonic() - began < limit:
-        ids, weights = packed(epoch)
-        epoch += 1
-        for start in range(0, len(ids) - ROWS + 1, ROWS):
+        for batch, weight in batches(epoch):
             share = (time.monotonic() - began) / limit
             if share >= 1:
                 break
-            batch = ids[start : start + ROWS].to(device)
-            weight = weights[start : start + ROWS, 1:].to(device)
-            if share < pretraining:
-                weight = torch.ones_like(weight)
-            rate = FLOOR + (peak - FLOOR) * 0.5 * (1 + torch.cos(torch.tensor(share * 3.14159)).item())
-            for group in optimizer.param_groups:
-                group["lr"] = rate * min(1.0, (step + 1) / WARMUP_STEPS)
+            weight = weight[:, 1:].flatten()
+            chosen = weight > (0.0 if share < pretraining else 0.5)
+            slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * 0.5 * (1 + math.cos(share * math.pi))
+            for optimizer, peak in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
             with torch.autocast(device, torch.bfloat16):
-                logits = model(input_ids=batch, use_cache=False).logits
-            loss = functional.cross_entropy(
-                logits[:, :-1].float().flatten(0, 1), batch[:, 1:].flatten(), reduction="none"
-            ).view_as(weight)
-            loss = (loss * weight).sum() / weight.sum()
-            optimizer.zero_grad(set_to_none=True)
+                hidden = body(input_ids=batch.to(device), use_cache=False).last_hidden_state
+                logits = model.lm_head(hidden[:, :-1].flatten(0, 1)[chosen.to(device)])
+            loss = functional.cross_entropy(logits.float(), batch[:, 1:].flatten()[chosen].to(device))
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
+            for optimizer, _ in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
             smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
             losses.append((share, loss.item()))
             step += 1
             bar.n = round(time.monotonic() - began)
-            bar.set_postfix_str(f"step {step} epoch {epoch} loss {smooth:.4f}", refresh=False)
-            bar.refresh() if step % 50 == 0 else None
+            if step % 50 == 0:
+                bar.set_postfix_str(f"step {step} epoch {epoch} loss {smooth:.4f}")
+                if bar.disable:
+                    print(f"{bar.n} s, step {step}, draw {epoch}, loss {smooth:.4f}", flush=True)
+            if time.monotonic() - saved > SAVE_SECONDS:
+                saved = time.monotonic()
+                save(model, tokenizer, OUT / "checkpoint")
+        epoch += 1
     bar.close()
     save(model, tokenizer, OUT / "model")
     plot(losses)
@@ -105,6 +151,7 @@ def main() -> None:
 
 def save(model: torch.nn.Module, tokenizer: object, folder: Path) -> None:
     """An ordinary model folder, weights in bfloat16."""
+    model = copy.deepcopy(model)
     end, pad = model.config.eos_token_id, model.config.pad_token_id
     model.generation_config = GenerationConfig(
         eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.6, max_new_tokens=512

@@ -1,0 +1,82 @@
+"""Draws a conversation of any skill, in the shares that training uses."""
+
+from typing import Any
+
+from training import calls, documents, orders, schemas, sessions, talk
+from training.draw import Draw
+
+Sample = dict[str, Any]
+WITHOUT_SYSTEM = {"repeat", "files", "code", "frames", "language", "intents", "json"}
+
+
+def idle(rng: Draw) -> Sample:
+    """Search and Python are offered, but a greeting needs neither."""
+    made = rng.choice([talk.greeting, orders.glossary, orders.memory])(rng)
+    return {
+        **made,
+        "tools": rng.choice([[documents.TOOL], [sessions.TOOL], [sessions.TOOL, documents.TOOL]]),
+        "skill": "idle",
+    }
+
+
+def no_function(rng: Draw) -> Sample:
+    """A function was asked for that is not offered: the honest answer."""
+    made = schemas.one(rng)
+    tools: dict[str, Any] = {}
+    while not tools:
+        schemas.others(rng, rng.randint(1, 4), tools)
+        wanted = {c["function"]["name"] for c in made["messages"][1]["tool_calls"]}
+        parts = {part for name in wanted for part in name.lower().split("_")}
+        tools = {name: tool for name, tool in tools.items() if not parts & set(name.lower().split("_"))}
+    answer = talk.UNKNOWN_ZH if made["zh"] else talk.UNKNOWN
+    return {
+        "messages": [made["messages"][0], {"role": "assistant", "content": answer}],
+        "tools": list(tools.values()),
+        "skill": "none fits",
+        "zh": made["zh"],
+    }
+
+
+MIX = (
+    (documents.grounded, 30),
+    (schemas.one, 18),
+    (schemas.several, 5),
+    (schemas.missing, 6),
+    (calls.call, 8),
+    (sessions.session, 18),
+    (orders.intents, 8),
+    (orders.json_only, 3),
+    (orders.framed, 5),
+    (orders.language, 4),
+    (orders.memory, 7),
+    (orders.glossary, 8),
+    (talk.greeting, 2),
+    (talk.help_, 2),
+    (talk.unknown, 4),
+    (talk.repeat, 2),
+    (documents.copied, 12),
+    (talk.with_idle_tools, 4),
+    (idle, 3),
+    (no_function, 3),
+    (talk.chat, 2),
+)
+
+
+def sample(rng: Draw) -> Sample:
+    """A conversation of any kind, with or without a system message, sometimes with further tools."""
+    made = rng.choices([maker for maker, _ in MIX], [weight for _, weight in MIX])[0](rng)
+    tools = list(made.get("tools", ()))
+    if made["skill"] in {"files", "code"} and rng.happens(0.3):
+        tools.append(sessions.TOOL if made["skill"] == "files" else documents.TOOL)
+    elif made["skill"] in {"files", "code"} and rng.happens(0.1):
+        more: dict[str, Any] = {}
+        schemas.others(rng, 2, more)
+        tools += more.values()
+    elif made["skill"] in {"schemas", "missing"} and rng.happens(0.1):
+        tools.append(rng.choice([sessions.TOOL, documents.TOOL]))
+    if made["skill"] in {"files", "code", "schemas", "missing"}:
+        rng.shuffle(tools)
+        made = {**made, "tools": tools}
+    if made["skill"] not in WITHOUT_SYSTEM and rng.random() < 0.45:
+        made["messages"] = [{"role": "system", "content": rng.choice(talk.SYSTEMS)}, *made["messages"]]
+    return made

@@ -1,0 +1,699 @@
+"""Makes conversations that obey: openings and closings, language, JSON only, intent and entities, long memory, other wordings."""
+
+import json
+from typing import Any
+
+from training import talk, words
+from training.draw import Draw
+from training.glossary import HELPS, TERMS
+
+Sample = dict[str, Any]
+Messages = list[dict[str, Any]]
+
+# Further wordings of "what is X"; every fifth is only for evaluation.
+ASK_TERM = (
+    *talk.ASK_TERM,
+    "What exactly is {t}?",
+    "How would you describe {t}?",
+    "Give me a definition of {t}",
+    "What do people mean by {t}?",
+    "What is meant by {t}?",
+    "I have never heard of {t}, what is it?",
+    "Help me understand {t}",
+    "{t}: what is that?",
+    "Describe {t} in a sentence",
+    "Could you define {t}, please?",
+    "So what is {t}?",
+    "Quick question: what is {t}?",
+    "My teacher mentioned {t}. What is it?",
+    "What should I know about {t}?",
+    "Say in one sentence what {t} is",
+    "Teach me about {t}",
+    "I do not understand {t}",
+    "what's the meaning of {t}",
+    "Any idea what {t} is?",
+    "Introduce {t} to me",
+    "Please tell me about {t}",
+    "I would like an explanation of {t}",
+    "Can you describe {t}?",
+    "Could you tell me what {t} means?",
+)
+ASK_TERM_ZH = (
+    *talk.ASK_TERM_ZH,
+    "{t}指的是什么？",
+    "怎么理解{t}？",
+    "给我讲讲{t}",
+    "{t}的定义是什么？",
+    "我不懂{t}，请解释",
+    "简单说说{t}",
+    "{t}是啥？",
+    "用一句话介绍{t}",
+    "{t}到底是什么？",
+    "帮我理解{t}",
+    "想了解{t}",
+    "说一下什么叫{t}",
+    "何为{t}？",
+    "可以介绍{t}吗？",
+)
+
+OPENINGS = (
+    "Start every answer with {x}",
+    "Begin each answer with {x}",
+    "Always start your reply with {x}",
+    "Every answer must begin with {x}",
+    "Open each message with {x}",
+    "Your answers start with {x}",
+    "First write {x}, then the answer",
+    "Put {x} at the beginning of every reply",
+    "Begin with {x}",
+    "Each reply has to start with {x}",
+)
+CLOSINGS = (
+    "End every answer with {x}",
+    "Finish each answer with {x}",
+    "Always end your reply with {x}",
+    "Every answer must end with {x}",
+    "Close each message with {x}",
+    "Your answers end with {x}",
+    "After the answer write {x}",
+    "Put {x} at the end of every reply",
+    "End with {x}",
+    "Each reply has to end with {x}",
+)
+OPENINGS_ZH = (
+    "每个回答以{x}开头",
+    "回答开头写{x}",
+    "请总是以{x}开始",
+    "回答必须用{x}开头",
+    "在每次回答前加上{x}",
+)
+CLOSINGS_ZH = (
+    "每个回答以{x}结尾",
+    "回答最后写{x}",
+    "请总是以{x}结束",
+    "回答必须用{x}结尾",
+    "在每次回答后加上{x}",
+)
+IN_CHINESE = (
+    "Answer in Chinese.",
+    "Always reply in Chinese.",
+    "Please answer in Chinese only.",
+    "用中文回答。",
+    "请用中文回答所有问题。",
+    "Your language is Chinese.",
+    "Respond in Chinese.",
+)
+IN_ENGLISH = (
+    "Answer in English.",
+    "Always reply in English.",
+    "Please answer in English only.",
+    "用英文回答。",
+    "请用英语回答所有问题。",
+    "Your language is English.",
+    "Respond in English.",
+)
+SAYINGS = (
+    "Ahoy",
+    "Dear friend",
+    "Sure",
+    "Good question",
+    "Well",
+    "Hear, hear",
+    "Welcome",
+    "Yes, captain",
+    "Thank you",
+    "Have a nice day",
+    "Over and out",
+    "Cheers",
+    "Best wishes",
+    "Kind regards",
+    "Take care",
+)
+SAYINGS_ZH = (
+    "亲爱的朋友",
+    "好的",
+    "您好",
+    "好问题",
+    "遵命",
+    "祝您愉快",
+    "谢谢",
+    "再会",
+    "万事如意",
+    "请慢走",
+)
+
+# intent: names for it, sentences (o order, p product, c city, n number, d day), their entities
+INTENTS = (
+    (
+        ("refund", "request_refund", "money_back"),
+        (
+            "I want my money back for order {o}",
+            "Please refund order {o}",
+            "I would like a refund for {o}",
+            "Refund {o} please",
+            "Can I get my money back for order {o}?",
+        ),
+        ("请给订单{o}退款", "我要退款，订单号{o}", "订单{o}我想退钱", "把{o}的钱退给我", "{o}可以退款吗？"),
+        "o",
+    ),
+    (
+        ("cancel_order", "cancellation", "cancel"),
+        (
+            "Cancel my order {o}",
+            "I do not want order {o} any more",
+            "Please cancel {o}",
+            "I need to cancel the order {o}",
+            "Could you stop order {o}?",
+        ),
+        ("取消我的订单{o}", "请取消{o}", "我不要订单{o}了", "帮我取消订单{o}", "{o}能取消吗？"),
+        "o",
+    ),
+    (
+        ("track_order", "order_status", "delivery_status"),
+        (
+            "Where is my order {o}?",
+            "When will {o} arrive?",
+            "Has order {o} been shipped?",
+            "Track {o}",
+            "What is the status of my parcel {o}?",
+        ),
+        (
+            "我的订单{o}到哪了？",
+            "{o}什么时候到？",
+            "订单{o}发货了吗？",
+            "查一下{o}的物流",
+            "我的包裹{o}在哪里？",
+        ),
+        "o",
+    ),
+    (
+        ("complaint", "complain", "report_problem"),
+        (
+            "The {p} I bought is broken",
+            "My {p} does not work",
+            "I am unhappy with the {p}",
+            "The {p} arrived damaged",
+            "There is something wrong with my {p}",
+        ),
+        ("我买的{p}坏了", "{p}不能用", "我对{p}很不满意", "收到的{p}是破的", "这个{p}有问题"),
+        "p",
+    ),
+    (
+        ("buy", "purchase", "place_order"),
+        (
+            "I want to buy {n} {p}s",
+            "Please order {n} {p}s for me",
+            "I would like {n} {p}s",
+            "Send me {n} {p}s",
+            "I need {n} new {p}s",
+        ),
+        ("我想买{n}个{p}", "请给我订{n}个{p}", "我要{n}个{p}", "下单{n}个{p}", "帮我买{n}个{p}"),
+        "pn",
+    ),
+    (
+        ("ask_price", "price", "price_inquiry"),
+        (
+            "How much is the {p}?",
+            "What does a {p} cost?",
+            "What is the price of the {p}?",
+            "Price of {p}?",
+            "Is the {p} expensive?",
+        ),
+        ("{p}多少钱？", "{p}的价格是多少？", "请问{p}怎么卖？", "{p}贵吗？", "一个{p}要多少钱？"),
+        "p",
+    ),
+    (
+        ("change_address", "address_change", "update_address"),
+        (
+            "I moved to {c}, change my address",
+            "My new address is in {c}",
+            "Please send it to {c} instead",
+            "I live in {c} now",
+            "Change the delivery address to {c}",
+        ),
+        ("我搬到{c}了，请改地址", "我的新地址在{c}", "请改寄到{c}", "我现在住在{c}", "把收货地址改成{c}"),
+        "c",
+    ),
+    (
+        ("book_flight", "flight", "flight_booking"),
+        (
+            "I want to fly to {c} on {d}",
+            "Book a flight to {c} for {d}",
+            "Find me a flight to {c} on {d}",
+            "I need a plane ticket to {c} on {d}",
+            "Flight to {c}, {d}",
+        ),
+        (
+            "我想{d}飞{c}",
+            "订一张{d}去{c}的机票",
+            "{d}去{c}的航班",
+            "帮我买{d}到{c}的机票",
+            "{d}我要坐飞机去{c}",
+        ),
+        "cd",
+    ),
+    (
+        ("book_hotel", "hotel", "hotel_booking"),
+        (
+            "Book a hotel room in {c} for {n} people",
+            "I need a hotel in {c} for {n} persons",
+            "Reserve a room in {c} for {n} guests",
+            "Find a hotel in {c} for {n}",
+            "A hotel in {c}, {n} people",
+        ),
+        (
+            "在{c}订一间酒店，{n}个人",
+            "我要{c}的酒店，{n}位",
+            "帮我订{c}的房间，{n}人住",
+            "{c}有酒店吗？{n}个人",
+            "预订{c}的旅馆，{n}位客人",
+        ),
+        "cn",
+    ),
+    (
+        ("weather", "ask_weather", "get_weather"),
+        (
+            "What is the weather in {c}?",
+            "Will it rain in {c} on {d}?",
+            "How warm is it in {c}?",
+            "Weather in {c}",
+            "Is it sunny in {c}?",
+        ),
+        ("{c}天气怎么样？", "{c}会下雨吗？", "{c}冷不冷？", "{c}的天气", "{c}今天热吗？"),
+        "c",
+    ),
+    (
+        ("reset_password", "password_reset", "forgot_password"),
+        (
+            "I forgot my password",
+            "I cannot log in",
+            "Please reset my password",
+            "My password does not work",
+            "How do I get a new password?",
+        ),
+        ("我忘记密码了", "我登录不了", "请重置我的密码", "我的密码不对", "怎么找回密码？"),
+        "",
+    ),
+    (
+        ("talk_to_human", "agent", "human_agent"),
+        (
+            "I want to talk to a human",
+            "Connect me with an agent",
+            "Let me speak to a person",
+            "Give me a real person",
+            "Can I talk to your staff?",
+        ),
+        ("我要人工客服", "转人工", "我想和真人说话", "请帮我接客服人员", "可以找人工吗？"),
+        "",
+    ),
+)
+ENTITY_NAMES = {
+    "o": ("order_id", "order_number", "order", "reference", "number"),
+    "p": ("product", "item", "article", "goods", "thing"),
+    "c": ("city", "location", "destination", "place", "town"),
+    "n": ("quantity", "count", "amount", "people", "how_many"),
+    "d": ("date", "day", "when", "time", "weekday"),
+}
+INTENT_KEYS = ("intent", "intent", "label", "class", "action", "category")
+ENTITY_KEYS = ("entities", "entities", "slots", "parameters", "values", "arguments")
+CLASSIFY = (
+    "Give the intent and the entities of the user's message as JSON: {s}. {i}: one of {l}.",
+    "You read customer messages. Answer only with JSON of the form {s}. The {i} is one of: {l}.",
+    "Classify the message. Reply only in JSON like {s}, with {i} from {l}.",
+    "Extract {i} and {e} as JSON. Schema: {s}. Possible values of {i}: {l}.",
+    "Return JSON only. Format: {s}. Allowed {i}: {l}.",
+    "Answer with one JSON object {s} and nothing else. {i} must be one of {l}.",
+    "Find out what the customer wants. Output: {s}. Choose the {i} from: {l}.",
+)
+CLASSIFY_ZH = (
+    "以 JSON 给出用户的意图和实体：{s}。{i} 只能是：{l}。",
+    "你读取客户的话，只用 JSON 回答，格式为 {s}。{i} 取自 {l}。",
+    "请识别意图，只输出 JSON：{s}。可选的 {i}：{l}。",
+    "提取 {i} 和 {e}，输出 JSON，格式：{s}。{i} 的取值：{l}。",
+    "只返回 JSON。格式：{s}。{i} 从 {l} 中选择。",
+)
+FACTS = {
+    "name": (
+        (
+            "My name is {v}",
+            "I am {v}",
+            "Call me {v}",
+            "Hi, my name is {v}.",
+            "Hello, this is {v}",
+            "People call me {v}",
+            "You can call me {v}",
+        ),
+        (
+            "What is my name?",
+            "What's my name?",
+            "Do you remember my name?",
+            "Who am I?",
+            "Can you tell me my name?",
+            "What did I say my name was?",
+        ),
+        "Your name is {v}.",
+        ("我叫{v}", "我的名字是{v}", "你好，我是{v}", "叫我{v}吧", "大家叫我{v}"),
+        ("我叫什么名字？", "我叫什么？", "你记得我的名字吗？", "我是谁？", "我的名字是什么？"),
+        "你叫{v}。",
+    ),
+    "city": (
+        ("I live in {v}", "I am from {v}", "My home is in {v}", "I come from {v}", "My city is {v}"),
+        (
+            "Where do I live?",
+            "Where am I from?",
+            "Which city do I live in?",
+            "What is my city?",
+            "In which town is my home?",
+        ),
+        "You live in {v}.",
+        ("我住在{v}", "我来自{v}", "我家在{v}", "我是{v}人", "我生活在{v}"),
+        ("我住在哪里？", "我来自哪里？", "我家在哪？", "我住在哪个城市？", "我生活在哪里？"),
+        "你住在{v}。",
+    ),
+    "number": (
+        (
+            "My lucky number is {v}",
+            "Remember the number {v}",
+            "My number is {v}",
+            "Please keep in mind {v}",
+            "The number is {v}",
+        ),
+        (
+            "What is my number?",
+            "Which number did I tell you?",
+            "What is my lucky number?",
+            "Do you remember the number?",
+            "What number did I give you?",
+        ),
+        "Your number is {v}.",
+        ("我的幸运数字是{v}", "记住数字{v}", "我的号码是{v}", "请记住{v}这个数", "数字是{v}"),
+        (
+            "我的幸运数字是多少？",
+            "我的号码是多少？",
+            "我告诉你的数字是什么？",
+            "你记得那个数字吗？",
+            "我说的数字是多少？",
+        ),
+        "你的数字是{v}。",
+    ),
+    "color": (
+        (
+            "My favorite color is {v}",
+            "I like the color {v} best",
+            "I prefer {v}",
+            "My favourite colour is {v}",
+            "I love {v} as a color",
+        ),
+        (
+            "What is my favorite color?",
+            "Which color do I like best?",
+            "What's my favourite colour?",
+            "Which colour do I prefer?",
+            "Do you remember my favorite color?",
+        ),
+        "Your favorite color is {v}.",
+        ("我最喜欢的颜色是{v}", "我喜欢{v}", "我偏爱{v}", "颜色里我最喜欢{v}", "我最爱{v}"),
+        (
+            "我最喜欢什么颜色？",
+            "我喜欢哪种颜色？",
+            "我最爱的颜色是什么？",
+            "你记得我喜欢的颜色吗？",
+            "我偏爱什么颜色？",
+        ),
+        "你最喜欢{v}。",
+    ),
+    "food": (
+        (
+            "My favorite food is {v}",
+            "I love to eat {v}",
+            "I like {v} most of all",
+            "I always eat {v}",
+            "The food I like best is {v}",
+        ),
+        (
+            "What is my favorite food?",
+            "What do I like to eat?",
+            "Which food do I like best?",
+            "What's my favourite food?",
+            "What do I love to eat?",
+        ),
+        "Your favorite food is {v}.",
+        ("我最喜欢吃{v}", "我爱吃{v}", "我最爱的食物是{v}", "我常吃{v}", "吃的里面我最喜欢{v}"),
+        (
+            "我最喜欢吃什么？",
+            "我爱吃什么？",
+            "我最爱的食物是什么？",
+            "你记得我喜欢吃什么吗？",
+            "我常吃什么？",
+        ),
+        "你最喜欢吃{v}。",
+    ),
+    "pet": (
+        (
+            "My dog is called {v}",
+            "I have a cat named {v}",
+            "My pet is {v}",
+            "The name of my pet is {v}",
+            "My cat's name is {v}",
+        ),
+        (
+            "What is my pet called?",
+            "What is the name of my pet?",
+            "How is my pet called?",
+            "Do you remember my pet's name?",
+            "Who is my pet?",
+        ),
+        "Your pet is called {v}.",
+        ("我的狗叫{v}", "我养了一只猫叫{v}", "我的宠物叫{v}", "我家的猫叫{v}", "宠物的名字是{v}"),
+        (
+            "我的宠物叫什么？",
+            "我养的动物叫什么名字？",
+            "你记得我宠物的名字吗？",
+            "我的宠物名字是什么？",
+            "我家宠物叫啥？",
+        ),
+        "你的宠物叫{v}。",
+    ),
+}
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def says(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def known(rng: Draw, zh: bool, answer_zh: bool | None = None) -> Messages:
+    """A question that has a fixed answer; `answer_zh`: in which language it is given."""
+    answer_zh = zh if answer_zh is None else answer_zh
+    roll = rng.random()
+    if roll < 0.7:
+        entry = rng.choice(TERMS)
+        name = entry.term_zh if zh else entry.term
+        if not zh and rng.happens(0.3):
+            name = name.removeprefix("a ").removeprefix("an ").removeprefix("the ")
+        ask = rng.pick(ASK_TERM_ZH if zh else ASK_TERM).format(t=name)
+        return [user(talk.noisy(ask, rng)), says(entry.answer_zh if answer_zh else entry.answer)]
+    help_ = rng.choice(HELPS)
+    ask = rng.choice(help_.asks_zh if zh else help_.asks)
+    return [user(talk.noisy(ask, rng)), says(help_.answer_zh if answer_zh else help_.answer)]
+
+
+def glossary(rng: Draw) -> Sample:
+    """Words of the field in many wordings."""
+    zh = rng.happens(0.4)
+    return {"messages": known(rng, zh), "skill": "wordings", "zh": zh}
+
+
+def phrase(rng: Draw, zh: bool) -> str:
+    """Words to open or close with."""
+    if rng.happens(0.5):
+        return rng.pick(SAYINGS_ZH if zh else SAYINGS)
+    return " ".join(words.made_up(rng) for _ in range(rng.randint(1, 3)))
+
+
+def framed(rng: Draw) -> Sample:
+    """A fixed opening or closing, or both."""
+    zh = rng.happens(0.35)
+    order, first, last = [], "", ""
+    kind = rng.choice(["open", "close", "close", "open", "both"])
+    quote = "“{}”" if zh else rng.choice(['"{}"', "'{}'"])
+    if kind != "close":
+        first = phrase(rng, zh) + rng.choice(["!", ":", ",", ".", ""])
+        order.append(rng.pick(OPENINGS_ZH if zh else OPENINGS).format(x=quote.format(first)))
+    if kind != "open":
+        last = phrase(rng, zh) + rng.choice(["!", ".", ""])
+        order.append(rng.pick(CLOSINGS_ZH if zh else CLOSINGS).format(x=quote.format(last)))
+    system = ("。" if zh else ". ").join(order) + ("。" if zh else ".")
+    if rng.happens(0.4):
+        system = (
+            rng.choice(
+                ["你是一个助手。", "你很友好。"]
+                if zh
+                else ["You are a helpful assistant. ", "You are friendly. "]
+            )
+            + system
+        )
+    messages: Messages = [{"role": "system", "content": system}]
+    for _ in range(rng.choice([1, 1, 2])):
+        ask, answer = rng.choice([known(rng, zh), talk.greeting(rng)["messages"], known(rng, zh)])
+        messages += [ask, says(" ".join(part for part in (first, answer["content"], last) if part))]
+    return {"messages": messages, "skill": "frames", "zh": zh}
+
+
+def language(rng: Draw) -> Sample:
+    """The question in one language, the answer in the other."""
+    answer_zh = rng.happens(0.5)
+    order = rng.pick(IN_CHINESE if answer_zh else IN_ENGLISH)
+    ask, answer = known(rng, rng.happens(0.3) == answer_zh, answer_zh)
+    if rng.happens(0.3):
+        return {"messages": [user(f"{ask['content']} {order}"), answer], "skill": "language", "zh": answer_zh}
+    return {
+        "messages": [{"role": "system", "content": order}, ask, answer],
+        "skill": "language",
+        "zh": answer_zh,
+    }
+
+
+def intents(rng: Draw) -> Sample:
+    """Intent and entities of a customer's sentence as JSON by the given schema."""
+    zh = rng.happens(0.4)
+    chosen = rng.sample(INTENTS, rng.randint(2, 6))
+    names = [rng.choice(c[0]) for c in chosen]
+    wanted = chosen[0]
+    keys = {
+        slot: rng.pick(ENTITY_NAMES[slot]) if rng.happens(0.85) else words.made_up(rng).lower()
+        for slot in "opcnd"
+    }
+    used = {slot for c in chosen for slot in c[3]}
+    values: dict[str, Any] = {
+        "o": words.code(rng),
+        "p": rng.pick(words.THINGS_ZH if zh else words.THINGS),
+        "c": rng.choice(words.CITIES_ZH) if zh else words.city(rng),
+        "n": rng.randint(2, 40),
+        "d": rng.choice(
+            ["周一", "周五", "明天", "后天", "5月3日"]
+            if zh
+            else ["Monday", "Friday", "tomorrow", "2026-05-03", "June 4"]
+        ),
+    }
+    said = rng.pick(wanted[2 if zh else 1])
+    entities = {keys[s]: values[s] for s in wanted[3] if "{" + s + "}" in said}
+    label, held = rng.choice(INTENT_KEYS), rng.choice(ENTITY_KEYS)
+    order = sorted(range(len(names)), key=lambda _: rng.random())
+    listed = rng.choice(
+        [
+            ", ".join(names[n] for n in order),
+            json.dumps([names[n] for n in order]),
+            " | ".join(names[n] for n in order),
+        ]
+    )
+    shape = {keys[s]: "..." for s in sorted(used)}
+    schema = (
+        json.dumps({label: "...", held: shape})
+        if rng.happens(0.6)
+        else json.dumps({label: "string", held: dict.fromkeys(shape, "string")})
+    )
+    instruction = rng.pick(CLASSIFY_ZH if zh else CLASSIFY).format(s=schema, i=label, e=held, l=listed)
+    answer = json.dumps({label: names[0], held: entities}, ensure_ascii=False)
+    text = talk.noisy(said.format(**values), rng) if not entities else said.format(**values)
+    if rng.happens(0.25):
+        messages = [user(f"{instruction}\n{text}"), says(answer)]
+    else:
+        messages = [{"role": "system", "content": instruction}, user(text), says(answer)]
+    return {"messages": messages, "skill": "intents", "zh": zh}
+
+
+def json_only(rng: Draw) -> Sample:
+    """The user's facts as a JSON object with the keys that were asked for."""
+    zh = rng.happens(0.35)
+    kinds = rng.sample(["name", "city", "number", "color", "food"], rng.randint(1, 3))
+    spoken, data = [], {}
+    for kind in kinds:
+        value = value_for(rng, kind, zh)
+        key = kind if rng.happens(0.6) else words.made_up(rng).lower()
+        if key != kind:
+            spoken.append(f"{key}是{value}" if zh else f"the {key} is {value}")
+        else:
+            spoken.append(rng.pick(FACTS[kind][3 if zh else 0]).format(v=value).rstrip("."))
+        data[key] = value
+    keys = ", ".join(data)
+    order = rng.pick(
+        [
+            "只用 JSON 回答，键为 {k}。",
+            "请输出 JSON，包含 {k}。",
+            "以 JSON 格式返回 {k}。",
+            "只返回 JSON 对象，键：{k}。",
+            "用 JSON 写出 {k}。",
+        ]
+        if zh
+        else [
+            "Answer only in JSON with the keys {k}.",
+            "Reply with a JSON object: {k}.",
+            "Return {k} as JSON.",
+            "Output JSON only. Keys: {k}.",
+            "Write a JSON object with {k}.",
+        ]
+    ).format(k=keys)
+    text = ("，" if zh else rng.choice([" and ", ", ", ". "])).join(spoken)
+    answer = says(json.dumps(data, ensure_ascii=False))
+    if rng.happens(0.4):
+        return {"messages": [user(f"{order} {text}"), answer], "skill": "json", "zh": zh}
+    return {"messages": [{"role": "system", "content": order}, user(text), answer], "skill": "json", "zh": zh}
+
+
+def value_for(rng: Draw, kind: str, zh: bool) -> str:
+    """A name, city, number, colour, food or pet."""
+    if zh:
+        return {
+            "name": rng.choice(words.NAMES_ZH)
+            if rng.happens(0.5)
+            else "".join(rng.pick(words.CHARACTERS_ZH) for _ in range(rng.randint(2, 3))),
+            "city": rng.choice(words.CITIES_ZH),
+            "number": str(rng.randint(2, 9999)),
+            "color": rng.choice(["红色", "蓝色", "绿色", "黄色", "黑色", "白色", "紫色"]),
+            "food": rng.choice(["面条", "米饭", "饺子", "苹果", "豆腐", "鱼", "包子"]),
+            "pet": "".join(rng.pick(words.CHARACTERS_ZH) for _ in range(2)),
+        }[kind]
+    return {
+        "name": words.person(rng),
+        "city": words.city(rng),
+        "number": words.number(rng),
+        "color": rng.pick(words.COLORS),
+        "food": rng.pick(words.FOODS),
+        "pet": words.made_up(rng),
+    }[kind]
+
+
+def memory(rng: Draw) -> Sample:
+    """Facts told up to ten messages ago, and asked for."""
+    zh = rng.happens(0.4)
+    kinds = rng.sample(list(FACTS), rng.randint(1, 4))
+    messages: Messages = []
+    facts: dict[str, str] = {}
+    for kind in kinds:
+        facts[kind] = value_for(rng, kind, zh)
+        told = rng.pick(FACTS[kind][3 if zh else 0]).format(v=facts[kind])
+        if zh:
+            answer = (
+                f"好的，{facts[kind]}，我记住了。" if kind == "name" else f"好的，我记住了：{facts[kind]}。"
+            )
+        else:
+            answer = (
+                f"Nice to meet you, {facts[kind]}!"
+                if kind == "name"
+                else f"I will remember that: {facts[kind]}."
+            )
+        messages += [user(told), says(answer)]
+        if rng.happens(0.3):
+            messages += known(rng, zh)
+    for _ in range(rng.choice([0, 1, 1, 2, 4])):
+        messages += rng.choice([known(rng, zh), talk.greeting(rng)["messages"]])
+    for kind in rng.sample(kinds, min(len(kinds), rng.choice([1, 1, 2]))):
+        messages += [
+            user(rng.pick(FACTS[kind][4 if zh else 1])),
+            says(FACTS[kind][5 if zh else 2].format(v=facts[kind])),
+        ]
+    return {"messages": messages, "skill": "memory", "zh": zh}
