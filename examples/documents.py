@@ -14,7 +14,7 @@ if paths:
     print(f"{batch.file_counts.completed} of {batch.file_counts.total} files are indexed")
 else:
     client.vector_stores.files.upload_and_poll(
-        vector_store_id=store.id, file=("handbook.md", b"Staff get 25 days of holiday a year.")
+        vector_store_id=store.id, file=("handbook.md", b"The office opens at 8:00. The office closes at 18:30.")
     )
 assistant = client.beta.assistants.create(
     model="gpt-4o",
@@ -22,7 +22,7 @@ assistant = client.beta.assistants.create(
     tools=[{"type": "file_search"}],
     tool_resources={"file_search": {"vector_store_ids": [store.id]}},
 )
-question = "How many days of holiday do staff get?" if not paths else input("Question: ")
+question = "When does the office close?" if not paths else input("Question: ")
 thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
 run = client.beta.threads.runs.create_and_poll(
     thread_id=thread.id, assistant_id=assistant.id, temperature=0, tool_choice={"type": "file_search"}

@@ -1,6 +1,7 @@
 """A local model in its own process: turns survive the process, and failures are told, not hidden."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -203,7 +204,9 @@ async def test_a_process_that_dies_while_loading_is_tried_twice(tiny_folder: Pat
 async def test_the_process_ends_with_the_engine_and_open_turns_fail(tiny_folder: Path) -> None:
     engine = TransformersEngine(EngineConfig(model=tiny_folder, threads=1))
     await engine.start()
-    turn = engine.turn(a_prompt("hello", temperature=1.5, max_tokens=None))
+    # The model must not end the turn by itself before it is ended.
+    end = json.loads((tiny_folder / "config.json").read_text())["eos_token_id"]
+    turn = engine.turn(a_prompt("hello", temperature=1.5, max_tokens=None, logit_bias=((end, -100.0),)))
     assert isinstance(await anext(turn), Started)
     pid = engine.describe().details["pid"]
 
