@@ -187,6 +187,25 @@ async def test_state_and_given_files_last_over_runs(db, interpreter):
         assert engine.prompts[3].messages[-1].content == "['1', '2']"
 
 
+async def test_after_a_restart_the_model_is_told_that_the_session_is_new(db, jail):
+    engine = ScriptedEngine(
+        [coding("x = 5"), answered("Set."), coding("x + 1", "call_2"), answered("It is gone.")]
+    )
+    run = None
+    for _ in range(2):  # each time with sessions of its own, as after a restart
+        pool = SessionPool(jail, PoolConfig(warm=0))
+        await pool.start()
+        async with house_over(db, engine, interpreter=CodeInterpreter(pool, 20)) as house:
+            run = await (started(house) if run is None else again(house, run))
+            await house.events(run)
+        await pool.close()
+
+    assert engine.prompts[1].messages[-1].content == "[no output]"
+    told = engine.prompts[3].messages[-1].content
+    assert told.startswith("[This is a new session: earlier variables, imports and files are gone.]")
+    assert "NameError" in told
+
+
 async def test_code_that_fails_is_no_failed_run_and_the_model_may_try_again(db, interpreter):
     engine = ScriptedEngine([coding("1 / 0"), coding("print('mended')", "call_2"), answered("Done.")])
     async with house_over(db, engine, interpreter=interpreter) as house:

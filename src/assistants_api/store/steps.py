@@ -1,5 +1,7 @@
 """Run steps."""
 
+from sqlalchemy import Text, select
+
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.store import tables
@@ -28,3 +30,18 @@ class Steps(Repository[RunStep]):
         statement = self._select().where(c.run_id == run_id, c.status == StepStatus.IN_PROGRESS)
         row = (await self.session.execute(statement)).first()
         return None if row is None else self.thing(row)
+
+    async def has_code(self, thread_id: str) -> bool:
+        """Whether code was run on a thread before."""
+        c, runs = self.table.c, tables.runs.c
+        of_thread = select(runs.id).where(runs.thread_id == thread_id)
+        statement = (
+            select(c.id)
+            .where(
+                c.run_id.in_(of_thread),
+                c.status == StepStatus.COMPLETED,
+                c.step_details.cast(Text).contains('"code_interpreter":{"input":'),
+            )
+            .limit(1)
+        )
+        return (await self.session.execute(statement)).first() is not None

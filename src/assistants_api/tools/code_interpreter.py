@@ -61,9 +61,13 @@ class CodeInterpreter:
         self._timeout = timeout
         self._given: WeakKeyDictionary[Session, set[tuple[str, str]]] = WeakKeyDictionary()
 
-    async def run(self, key: str, code: str, files: Sequence[GivenFile] = ()) -> AsyncGenerator[Event, None]:
+    async def run(
+        self, key: str, code: str, files: Sequence[GivenFile] = (), *, had_state: bool = False
+    ) -> AsyncGenerator[Event, None]:
         """Runs `code` in the session of `key`: outputs as they come, new files, then exactly one `Answer`.
 
+        `had_state` says that code ran under this key before, perhaps in another process: a model that finds
+        a new session then is told so.
         Closing the generator interrupts the code. Raises `SandboxOff`, and `Unavailable` when there is no
         session to be had; a file that cannot be given is told to the model instead.
         """
@@ -71,6 +75,8 @@ class CodeInterpreter:
             shown = _Shown()
             if held.lost is not None:
                 shown.note(f"{held.lost} This is a new one: earlier variables, imports and files are gone.")
+            elif held.is_new and had_state:
+                shown.note("This is a new session: earlier variables, imports and files are gone.")
             await self._give(held.session, files, shown)
             done: Done | None = None
             made: list[FileMade] = []

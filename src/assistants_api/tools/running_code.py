@@ -1,6 +1,7 @@
 """The code_interpreter tool of one run: outputs into the step, figures and new files into files."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
@@ -21,11 +22,22 @@ LINK = "sandbox:/mnt/data/"
 
 
 class RunningCode:
-    """Runs the code of one run's calls in its thread's session; `files` are there before the first cell."""
+    """Runs the code of one run's calls in its thread's session; `files` are there before the first cell.
+
+    `had_code` says that code ran on the thread before.
+    """
 
     def __init__(
-        self, interpreter: CodeInterpreter, db: Database, blobs: Blobs, key: str, files: Sequence[File]
+        self,
+        interpreter: CodeInterpreter,
+        db: Database,
+        blobs: Blobs,
+        key: str,
+        files: Sequence[File],
+        *,
+        had_code: bool,
     ) -> None:
+        self._had_code = had_code
         self._interpreter = interpreter
         self._db = db
         self._blobs = blobs
@@ -40,28 +52,33 @@ class RunningCode:
         outputs: list[JsonObject] = []
         links: dict[str, str] = {}
         text = ""
-        async for event in self._interpreter.run(self._key, code_of(call.arguments), self._files):
-            match event:
-                case Logs(logs):
-                    shown: JsonObject = {"type": "logs", "logs": logs}
-                    if outputs and outputs[-1]["type"] == "logs":
-                        outputs[-1] = {"type": "logs", "logs": outputs[-1]["logs"] + logs}
-                    else:
+        running = self._interpreter.run(
+            self._key, code_of(call.arguments), self._files, had_state=self._had_code
+        )
+        self._had_code = True
+        async with aclosing(running) as events:
+            async for event in events:
+                match event:
+                    case Logs(logs):
+                        shown: JsonObject = {"type": "logs", "logs": logs}
+                        if outputs and outputs[-1]["type"] == "logs":
+                            outputs[-1] = {"type": "logs", "logs": outputs[-1]["logs"] + logs}
+                        else:
+                            outputs.append(shown)
+                        yield ToolOutput(call, shown)
+                    case Picture(name, png):
+                        file = await self._keep(f"{call.id[-6:]}-{name}", _once(png))
+                        shown = {"type": "image", "image": {"file_id": file.id}}
                         outputs.append(shown)
-                    yield ToolOutput(call, shown)
-                case Picture(name, png):
-                    file = await self._keep(f"{call.id[-6:]}-{name}", _once(png))
-                    shown = {"type": "image", "image": {"file_id": file.id}}
-                    outputs.append(shown)
-                    yield ToolOutput(call, shown)
-                case MadeFile(name, _, read):
-                    try:
-                        file = await self._keep(PurePosixPath(name).name, read())
-                    except (NotFound, SessionEnded):
-                        continue  # gone again before it could be read
-                    links[f"{LINK}{name}"] = file.id
-                case Answer(said):
-                    text = said
+                        yield ToolOutput(call, shown)
+                    case MadeFile(name, _, read):
+                        try:
+                            file = await self._keep(PurePosixPath(name).name, read())
+                        except (NotFound, SessionEnded):
+                            continue  # gone again before it could be read
+                        links[f"{LINK}{name}"] = file.id
+                    case Answer(said):
+                        text = said
         details = {"outputs": outputs, "links": links}
         yield ToolReturned(call, text, details, {"code": code_of(call.arguments), "output": text})
 

@@ -66,6 +66,7 @@ class _State:
     stores: list[VectorStore]
     thread_store_ids: list[str]
     code_files: list[File]
+    had_code: bool
 
 
 class RunCarrier:
@@ -128,10 +129,12 @@ class RunCarrier:
             wanted = [*store_ids(run.tool_resources), *thread_store_ids]
             stores = await tx.vector_stores.existing(list(dict.fromkeys(wanted)))
         code_files: list[File] = []
+        had_code = False
         if any(tool["type"] == CODE_INTERPRETER for tool in run.tools):
             thread = await tx.threads.get(run.thread_id)
             named = [*_code_file_ids(run.tool_resources), *_code_file_ids(thread.tool_resources)]
             code_files = await tx.files.existing(list(dict.fromkeys(named)))
+            had_code = await tx.steps.has_code(run.thread_id)
         return _State(
             run=run,
             history=history,
@@ -144,6 +147,7 @@ class RunCarrier:
             stores=stores,
             thread_store_ids=thread_store_ids,
             code_files=code_files,
+            had_code=had_code,
         )
 
     async def _history(self, tx: Tx, run: Run) -> list[Message]:
@@ -330,6 +334,7 @@ class _Leg:
                     self._carrier._blobs,
                     state.run.thread_id,
                     state.code_files,
+                    had_code=state.had_code,
                 )
         return tools
 
