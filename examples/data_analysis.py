@@ -1,4 +1,7 @@
-"""A question about numbers, answered by code that runs in the sandbox; figures and files are saved here."""
+"""A question about numbers, answered by code that runs in the sandbox; figures and files are saved here.
+
+It takes a model that can use tools: the bundled one is too small for it.
+"""
 
 import os
 import pathlib

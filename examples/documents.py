@@ -1,4 +1,7 @@
-"""The README's lines: a store of documents, a question, an answer with its citation resolved."""
+"""The README's lines: a store of documents, a question, an answer with its citation resolved.
+
+It takes a model that can use tools: the bundled one is too small for it.
+"""
 
 import os
 import pathlib
@@ -14,7 +17,8 @@ if paths:
     print(f"{batch.file_counts.completed} of {batch.file_counts.total} files are indexed")
 else:
     client.vector_stores.files.upload_and_poll(
-        vector_store_id=store.id, file=("handbook.md", b"The office opens at 8:00. The office closes at 18:30.")
+        vector_store_id=store.id,
+        file=("handbook.md", b"The office opens at 8:00. The office closes at 18:30."),
     )
 assistant = client.beta.assistants.create(
     model="gpt-4o",
