@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=60000)
     parser.add_argument("--draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--keep-tokenizer", action="store_true", help="use the one in out/tokenizer")
+    parser.add_argument("--to", type=Path, default=OUT / "train.pt")
     arguments = parser.parse_args()
     samples = arguments.samples
     OUT.mkdir(exist_ok=True)
@@ -103,8 +104,9 @@ def main() -> None:
         "weights": torch.tensor(all_weights, dtype=torch.float16),
         "lengths": lengths,
     }
-    torch.save(data, OUT / "train.new")
-    (OUT / "train.new").replace(OUT / "train.pt")
+    unfinished = arguments.to.with_suffix(".new")
+    torch.save(data, unfinished)
+    unfinished.replace(arguments.to)
     print(f"{samples} conversations, {len(all_ids)} tokens, vocabulary {len(fast)}")
 
 

@@ -7,11 +7,13 @@ Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish
 
 import argparse
 import copy
-import math
 import random
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -21,27 +23,59 @@ from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
 from training.model import new_model
 from training.prepare import OUT
 
-SHAPES = ((4, 1024), (2, 2048))  # rows and their length; a conversation is never cut
-LONG_SHARE = 0.2
-PRETRAINING_SHARE = 0.25
+# Rows and their length: attention over short rows costs a quarter of a step's time, over rows of 1,024 two thirds.
+SHAPES = ((16, 256), (11, 384), (8, 512), (6, 704), (4, 1024), (2, 2048))
+LONG_SHARE = 0.05  # of the conversations go into the longest rows, so that late positions are learned too
+EAGER_LENGTH = 704
+DRAW = 12_000  # conversations; each is seen once, while the next draw is being made
+PRETRAINING_SHARE = 0.2
 PEAK, MATRIX_PEAK, FLOOR_SHARE = 1.5e-3, 4e-3, 0.02
-WARMUP_STEPS = 25
+DECAY_SHARE = 0.5  # the rates stay at their peak, and fall linearly in this last share
+WARMUP_STEPS = 50
 SAVE_SECONDS = 300
 BUNDLED = Path(__file__).parent.parent / "src" / "assistants_api" / "bundled"
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def batches(seed: int) -> list[Batch]:
+class Draws:
+    """Endless conversations: the next draw is made by a process of its own while one is trained on."""
+
+    def __init__(self, first: int) -> None:
+        self._number = first
+        self._next = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            (sys.executable, "-m", "training.prepare", "--keep-tokenizer")
+            + ("--samples", str(DRAW), "--draw", str(self._number), "--to", str(OUT / "next.pt"))
+        )
+
+    def take(self) -> list[Batch]:
+        """The batches of the next draw."""
+        if self._next.wait():
+            raise SystemExit("a draw failed: see above")
+        made = batches(torch.load(OUT / "next.pt"), self._number)
+        self._number += 1
+        self._next = self._start()
+        return made
+
+    def close(self) -> None:
+        """End the draw that nobody will use."""
+        self._next.terminate()
+        self._next.wait()
+
+
+def batches(data: dict[str, Any], seed: int) -> list[Batch]:
     """Every conversation once, in a new order, packed whole into rows: ids and weights, (rows, length) each."""
-    data = torch.load(OUT / "train.pt")
     rng = random.Random(seed)
     ids, weights = torch.split(data["ids"], data["lengths"]), torch.split(data["weights"], data["lengths"])
     order = list(range(len(ids)))
     rng.shuffle(order)
-    short = SHAPES[0][1]
-    split: tuple[list[int], list[int]] = ([], [])
+    split: list[list[int]] = [[] for _ in SHAPES]
     for place in order:
-        split[len(ids[place]) > short or rng.random() < LONG_SHARE / 2].append(place)
+        fitting = [n for n, (_, length) in enumerate(SHAPES) if len(ids[place]) <= length]
+        if fitting:
+            split[fitting[-1] if rng.random() < LONG_SHARE else fitting[0]].append(place)
     made = []
     for (rows, length), places in zip(SHAPES, split, strict=True):
         packed = rows_of(places, [len(i) for i in ids], length)
@@ -83,6 +117,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
     parser.add_argument("--resume", action="store_true", help="go on from out/model, fine-tuning only")
+    parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -109,18 +144,21 @@ def main() -> None:
     saved = began
     losses: list[tuple[float, float]] = []
     step, epoch, smooth = 0, 0, None
+    draws = Draws(arguments.first_draw)
     bar = tqdm(total=round(limit), unit="s", mininterval=15, disable=None)
     while time.monotonic() - began < limit:
-        for batch, weight in batches(epoch):
+        for batch, weight in draws.take():
             share = (time.monotonic() - began) / limit
             if share >= 1:
                 break
             weight = weight[:, 1:].flatten()
             chosen = weight > (0.0 if share < pretraining else 0.5)
-            slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * 0.5 * (1 + math.cos(share * math.pi))
+            slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / DECAY_SHARE)
             for optimizer, peak in optimizers:
                 for group in optimizer.param_groups:
                     group["lr"] = peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
+            if device == "cpu":  # on CPUs the fused attention takes twice as long over short rows
+                model.config._attn_implementation = "eager" if batch.shape[1] <= EAGER_LENGTH else "sdpa"
             with torch.autocast(device, torch.bfloat16):
                 hidden = body(input_ids=batch.to(device), use_cache=False).last_hidden_state
                 logits = model.lm_head(hidden[:, :-1].flatten(0, 1)[chosen.to(device)])
@@ -142,6 +180,7 @@ def main() -> None:
                 saved = time.monotonic()
                 save(model, tokenizer, OUT / "checkpoint")
         epoch += 1
+    draws.close()
     bar.close()
     save(model, tokenizer, OUT / "model")
     plot(losses)
