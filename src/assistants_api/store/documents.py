@@ -12,6 +12,9 @@ from assistants_api.store.session import Session
 
 # One statement may not bind more values than either database takes.
 _SLICE = 500
+FEW_WINDOWS = 20_000
+# Of a large table, so many windows of all stores are ranked first, and only these are looked up.
+_BEST = 2_000
 
 
 class Documents:
@@ -115,16 +118,42 @@ class Documents:
         """
         if not terms or (file_ids is not None and not file_ids):
             return []
-        if self.session.is_sqlite:
-            query = " OR ".join(f'"{term}"' for term in terms)
-        else:
-            query = " | ".join(f"'{_ascii(term)}'" for term in terms)
-        statement = _match(self.session.is_sqlite, file_ids is not None)
-        values: dict[str, Any] = {"query": query, "store": store_id, "most": limit}
+        is_narrow = file_ids is not None
+        values: dict[str, Any] = {"store": store_id, "most": limit}
         if file_ids is not None:
             values["files"] = list(file_ids)
+        statement = _match(self.session.is_sqlite, is_narrow)
+        if not self.session.is_sqlite:
+            values["query"] = " | ".join(f"'{_ascii(term)}'" for term in terms)
+            return await self._ranked(statement, values)
+        newest = (await self.session.execute(_NEWEST)).scalar_one_or_none() or 0
+        is_large = newest > FEW_WINDOWS
+        if is_large:
+            terms = await self._telling(terms, newest // 2)
+        if not terms:
+            return []
+        values["query"] = " OR ".join(f'"{term}"' for term in terms)
+        if is_large:
+            ranked = await self._ranked(_match_best(is_narrow), {**values, "depth": _BEST})
+            if len(ranked) == limit:
+                return ranked
+        return await self._ranked(statement, values)
+
+    async def _ranked(self, statement: TextClause, values: dict[str, Any]) -> list[tuple[int, float]]:
         rows: Any = await self.session.execute(statement, values)
         return [(ord_, float(relevance)) for ord_, relevance in rows]
+
+    async def _telling(self, terms: Sequence[str], most: int) -> list[str]:
+        """The terms that at most `most` windows have, which is half of all.
+
+        A more common word weighs a millionth in FTS5's BM25 (it gives no negative weights), yet ranking all
+        its windows would take most of a search's time; counting them is cheap.
+        """
+        counts = {
+            term: (await self.session.execute(_COUNT, {"query": f'"{term}"', "most": most + 1})).scalar_one()
+            for term in terms
+        }
+        return [term for term, count in counts.items() if count <= most]
 
     async def windows(self, ords: Collection[int]) -> dict[int, tuple[str, int, int]]:
         """File id, start and end of these windows, by number."""
@@ -184,6 +213,9 @@ class Documents:
         return text("INSERT INTO window_terms (ord, terms) VALUES (:ord, to_tsvector('simple', :terms))")
 
 
+# Numbers are never reused: after deletions this is more than there are, and fewer words count as common.
+_NEWEST = text("SELECT max(ord) FROM windows")
+_COUNT = text("SELECT count(*) FROM (SELECT 1 FROM window_terms WHERE window_terms MATCH :query LIMIT :most)")
 _SEARCHED = (
     "w.file_id IN (SELECT file_id FROM store_files WHERE vector_store_id = :store AND status = 'completed')"
 )
@@ -200,6 +232,24 @@ def _match(is_sqlite: bool, is_narrow: bool) -> TextClause:
     """Windows of a store by relevance, BM25 on SQLite, cover density on PostgreSQL."""
     narrow = " AND w.file_id IN :files" if is_narrow else ""
     statement = text(f"{_MATCH[is_sqlite]}{narrow} ORDER BY relevance DESC, w.ord LIMIT :most")
+    return statement.bindparams(bindparam("files", expanding=True)) if is_narrow else statement
+
+
+@cache
+def _match_best(is_narrow: bool) -> TextClause:
+    """The same on SQLite, but only among the best windows of all stores: a third of the time.
+
+    It finds fewer where other stores' windows crowd these out.
+    """
+    narrow = " AND w.file_id IN :files" if is_narrow else ""
+    best = (
+        "SELECT rowid AS ord, -bm25(window_terms) AS relevance FROM window_terms"
+        " WHERE window_terms MATCH :query ORDER BY relevance DESC, rowid LIMIT :depth"
+    )
+    statement = text(
+        f"SELECT w.ord, m.relevance FROM ({best}) m JOIN windows w ON w.ord = m.ord"
+        f" WHERE {_SEARCHED}{narrow} ORDER BY m.relevance DESC, w.ord LIMIT :most"
+    )
     return statement.bindparams(bindparam("files", expanding=True)) if is_narrow else statement
 
 
