@@ -14,6 +14,7 @@ from tests.conformance.test_sdks import flows
 from tests.sandbox.conftest import environment
 
 FLOWS = Path(__file__).parent / "code_flows.py"
+NODE_FLOWS = Path(__file__).parent / "node" / "code_flows.mjs"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,20 @@ def test_the_python_sdks_see_code_run(coding_server, version, request):
         "shown": True,
         "png": "89504e47",
         "purpose": "assistants_output",
+        "outputs": ["logs", "image"],
+        "link": "sandbox:/mnt/data/copy.csv",
+        "linked": "region,sum\nnorth,3\nsouth,5\n",
+        "second": "It was 8.",
+    }
+
+
+def test_the_node_sdks_see_code_run(coding_server, node_sdk):
+    assert flows(["node", str(NODE_FLOWS), coding_server.base_url], node_sdk) == {
+        "input": True,
+        "logs": "total 8\n",
+        "images": 1,
+        "shown": True,
+        "png": "89504e47",
         "outputs": ["logs", "image"],
         "link": "sandbox:/mnt/data/copy.csv",
         "linked": "region,sum\nnorth,3\nsouth,5\n",
