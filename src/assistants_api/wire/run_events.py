@@ -42,7 +42,11 @@ def event_of(event: RunEvent, *, has_content: bool = False) -> tuple[str, str]:
                 message_id, {"index": part, "type": "text", "text": value}
             )
         case MessageImage(message_id, part, file_id):
-            image = {"index": part, "type": "image_file", "image_file": {"file_id": file_id}}
+            image = {
+                "index": part,
+                "type": "image_file",
+                "image_file": {"file_id": file_id, "detail": "auto"},
+            }
             return "thread.message.delta", _message_delta(message_id, image)
         case RunMoved(run, created):
             name = "created" if created else run.status.value
@@ -107,6 +111,12 @@ class FileReference(BaseModel):
     file_id: str
 
 
+class DeltaImageFile(FileReference):
+    """An image by its file."""
+
+    detail: Literal["auto", "low", "high"] | None = None
+
+
 class DeltaAnnotation(BaseModel):
     """A citation, or a file that the text links to; its `text` stands in the same delta."""
 
@@ -139,7 +149,7 @@ class MessageDeltaImage(BaseModel):
 
     index: int
     type: Literal["image_file"]
-    image_file: FileReference
+    image_file: DeltaImageFile
 
 
 class MessageDeltaBody(BaseModel):
