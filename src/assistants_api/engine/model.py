@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from assistants_api.engine import machine
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
+from assistants_api.engine.packed import pack
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.template import Template
 
@@ -52,6 +53,7 @@ class Model:
         special = {number for number, token in added.items() if token.special}
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
+        self.packed_layers = pack(self.net) if self.device.type == "cpu" else 0
         self._check_state()
         self.grammars = self._grammars()
 

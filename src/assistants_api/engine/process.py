@@ -164,6 +164,7 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),
         "parameters": model.parameters,
+        "packed_layers": model.packed_layers,
         "architecture": type(model.net).__name__,
         "chat_template": model.template.family.name,
         "threads": torch.get_num_threads(),

@@ -1,0 +1,64 @@
+"""Packed layers say what the plain ones say, and what cannot be packed stays as it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from assistants_api.engine import packed
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.model import Model
+
+
+def a_net(dtype=torch.bfloat16) -> nn.Sequential:
+    torch.manual_seed(5)
+    return nn.Sequential(nn.Linear(96, 160), nn.GELU(), nn.Linear(160, 64, bias=False)).to(dtype).eval()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40])
+def test_a_packed_net_says_what_the_plain_one_says(rows):
+    net = a_net()
+    x = torch.randn(2, rows, 96).to(torch.bfloat16)
+    with torch.inference_mode():
+        wanted = net(x)
+        count = packed.pack(net)
+        got = net(x)
+
+    assert count == 2
+    assert all(isinstance(layer, packed.PackedLinear) for layer in (net[0], net[2]))
+    torch.testing.assert_close(got.float(), wanted.float(), rtol=0.05, atol=0.05)
+
+
+def test_full_precision_stays_plain():
+    net = a_net(torch.float32)
+
+    assert packed.pack(net) == 0
+    assert type(net[0]) is nn.Linear
+
+
+def test_a_layer_that_would_say_something_else_stays_plain(monkeypatch):
+    net = a_net()
+    monkeypatch.setattr(packed.PackedLinear, "forward", lambda self, x: torch.zeros(3, self.out_features))
+
+    assert packed.pack(net) == 0
+    assert type(net[0]) is nn.Linear
+
+
+def test_a_torch_without_the_operators_leaves_everything_plain(monkeypatch):
+    net = a_net()
+
+    def missing(_plain):
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(packed, "PackedLinear", missing)
+
+    assert packed.pack(net) == 0
+    assert type(net[0]) is nn.Linear
+
+
+def test_a_model_in_bf16_is_packed_and_keeps_its_size(tiny_folder):
+    plain = Model(EngineConfig(model=tiny_folder, dtype="fp32", device="cpu"))
+    model = Model(EngineConfig(model=tiny_folder, dtype="bf16", device="cpu"))
+
+    assert plain.packed_layers == 0
+    assert model.packed_layers > 10
+    assert model.parameters == plain.parameters
