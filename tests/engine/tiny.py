@@ -1,6 +1,7 @@
 """Builds a tiny random model with a tokenizer of its own, as an ordinary local folder."""
 
 from pathlib import Path
+from typing import Any
 
 TEMPLATE = """{%- if tools %}<|im_start|>system
 {% if messages[0].role == 'system' %}{{ messages[0].content }}
@@ -31,11 +32,19 @@ _WORDS = [
 ]
 
 
-def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 1024) -> Path:
-    """A folder with a random model of about a hundred thousand parameters."""
+def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 1024, **changes: Any) -> Path:
+    """A folder with a random model of about a hundred thousand parameters.
+
+    `changes` replace fields of the model's configuration; a field that is None is left to its default.
+    """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        PreTrainedTokenizerFast,
+    )
 
     torch.set_num_threads(1)  # two threads of many tests on few cores mostly wait for each other
     tokenizer = Tokenizer(models.BPE())
@@ -53,23 +62,28 @@ def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 102
     )
     wrapped.chat_template = TEMPLATE
     wrapped.save_pretrained(folder)
+    fields: dict[str, Any] = {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": window,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.25,
+    }
+    fields = {name: value for name, value in {**fields, **changes}.items() if value is not None}
     config = AutoConfig.for_model(
         kind,
         vocab_size=len(wrapped),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=16,
-        max_position_embeddings=window,
-        tie_word_embeddings=True,
         eos_token_id=wrapped.eos_token_id,
         pad_token_id=wrapped.pad_token_id,
         bos_token_id=None,
-        initializer_range=0.25,
+        **fields,
     )
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    of = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    model = of.from_config(config, dtype=torch.float32)
     model.save_pretrained(folder)
     return folder
