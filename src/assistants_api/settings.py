@@ -112,6 +112,12 @@ class Settings(BaseSettings):
     parse_seconds: float = Field(60, gt=0, description="What reading the text of one file may take.")
     parse_memory_mb: int = Field(1024, ge=128, description="Memory that reading one file may take.")
     run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
+    drain_seconds: float = Field(
+        20, ge=0, description="After SIGTERM: how long running work may take to end before it is handed over."
+    )
+    drain_notice_seconds: float = Field(
+        0, ge=0, description="After SIGTERM: how long at least the server still answers, as not ready."
+    )
     sandbox: Literal["auto", "bubblewrap", "landlock", "off"] = Field(
         "auto",
         description="Jail of code_interpreter: auto (the best that holds), bubblewrap, landlock, off.",
