@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assistants_api import __version__
 from assistants_api.api.parts import Parts
@@ -22,7 +23,7 @@ from assistants_api.sandbox.config import Limits, SandboxConfig, find_environmen
 from assistants_api.sandbox.opening import open_sandbox
 from assistants_api.sandbox.pool import PoolConfig, SessionPool
 from assistants_api.services.runs import RunLimits
-from assistants_api.settings import BUNDLED, Settings
+from assistants_api.settings import BUNDLED, Settings, Upstream
 from assistants_api.store.database import Database
 from assistants_api.store.log import Log
 from assistants_api.store.opening import open_database, sqlite_url
@@ -33,6 +34,9 @@ from assistants_api.worker.carrying import RunCarrier
 from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Sweeper, Worker
+
+if TYPE_CHECKING:
+    from assistants_api.engine.server import Address
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +122,9 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
 
 def check(settings: Settings) -> None:
     """Refuse settings that cannot work together."""
+    for name, given in (("UPSTREAM_URL", settings.upstream_url), ("EMBEDDER_URL", settings.embedder_url)):
+        if len({(each.url, each.model) for each in given}) < len(given):
+            raise BadSettings(f"ASSISTANTS_{name} names a server twice.")
     if settings.engine == "remote" and not settings.upstream_url:
         raise BadSettings("ASSISTANTS_ENGINE=remote needs ASSISTANTS_UPSTREAM_URL.")
     if settings.engine == "remote" and settings.model == BUNDLED:
@@ -136,13 +143,13 @@ def build_engine(settings: Settings) -> Engine:
     match settings.engine:
         case "remote":
             from assistants_api.engine.remote import RemoteEngine
+            from assistants_api.engine.server import Patience
 
-            assert settings.upstream_url is not None
             return RemoteEngine(
-                settings.upstream_url,
+                _addresses(settings.upstream_url, settings.upstream_api_key, settings.upstream_limit),
                 model=settings.model,
-                api_key=settings.upstream_api_key,
                 context_window=settings.upstream_context,
+                patience=Patience(silent_after=settings.upstream_silence_seconds),
             )
         case "scripted":
             from assistants_api.engine.scripted import ScriptedEngine
@@ -161,6 +168,13 @@ def build_engine(settings: Settings) -> Engine:
                     max_rows=settings.max_batch,
                 )
             )
+
+
+def _addresses(given: Sequence[Upstream], api_key: str | None, limit: int) -> list["Address"]:
+    """Servers as settings name them, with what is set for all of them."""
+    from assistants_api.engine.server import Address
+
+    return [Address(each.url, each.key or api_key, each.model, each.limit or limit) for each in given]
 
 
 def build_blobs(settings: Settings) -> Blobs:
@@ -188,7 +202,8 @@ def build_embedder(settings: Settings) -> Embedder:
         case "http":
             if not settings.embedder_url:
                 raise BadSettings("ASSISTANTS_EMBEDDER=http:… needs ASSISTANTS_EMBEDDER_URL.")
-            return RemoteEmbedder(settings.embedder_url, model=rest, api_key=settings.embedder_api_key)
+            addresses = _addresses(settings.embedder_url, settings.embedder_api_key, settings.upstream_limit)
+            return RemoteEmbedder(addresses, model=rest)
         case _:
             folder_found = minilm_folder()
             return MissingEmbedder() if folder_found is None else LocalEmbedder(folder_found, "minilm")

@@ -8,6 +8,8 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime
+from functools import partial
+from types import FrameType
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -30,6 +32,8 @@ from assistants_api.store.opening import migrate as migrate_database
 from assistants_api.store.wake import Wake
 
 T = TypeVar("T")
+
+_LOOK_SECONDS = 0.05
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The Assistants API v2 on your own machine."
@@ -130,14 +134,71 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
             timeout_graceful_shutdown=5,
             server_header=False,
         )
-        http = uvicorn.Server(config)
+        http = _Http(config)
         announcing = asyncio.create_task(_announce(http, server))
+        stopping = asyncio.create_task(_stop_in_order(http, server, settings))
         try:
             await http.serve()
         finally:
             announcing.cancel()
+            stopping.cancel()
         if not http.started:
             raise BadSettings(f"Cannot listen on {settings.host}:{settings.port}.")
+
+
+class _Http(uvicorn.Server):
+    """The HTTP server; SIGTERM asks it to stop in order, a second one to hurry; the rest is uvicorn's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.terminated = asyncio.Event()
+        self.hurried = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """What a signal does; unlike uvicorn's own, SIGTERM does not kill the process once it has stopped."""
+        if sig != signal.SIGTERM:
+            super().handle_exit(sig, frame)
+            return
+        again = self.terminated.is_set()
+        self._loop.call_soon_threadsafe((self.hurried if again else self.terminated).set)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether any request is open."""
+        return bool(self.server_state.tasks)
+
+
+async def _stop_in_order(http: _Http, server: Server, settings: Settings) -> None:
+    """After SIGTERM: not ready any more, no new claims, what runs may end; then the rest is handed over."""
+    await http.terminated.wait()
+    logging.getLogger(__name__).info("stopping: what runs has %g s to end", settings.drain_seconds)
+    server.parts.stopping.set()
+    await _unless(http.hurried, _drain_server(http, server, settings))
+    if server.worker is not None:
+        await server.worker.drain()
+    server.parts.log.close()
+    http.should_exit = True
+
+
+async def _drain_server(http: _Http, server: Server, settings: Settings) -> None:
+    notice = asyncio.create_task(asyncio.sleep(settings.drain_notice_seconds))
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(settings.drain_seconds):
+            if server.worker is not None:
+                await server.worker.drain(settings.drain_seconds)
+            while http.is_answering:  # noqa: ASYNC110 - uvicorn has no event for this
+                await asyncio.sleep(_LOOK_SECONDS)
+    await notice
+
+
+async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Does the work, and drops it when the event comes first."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(event.wait())
+    await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    working.cancel()
+    waiting.cancel()
+    await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 async def _announce(http: uvicorn.Server, server: Server) -> None:
@@ -160,13 +221,22 @@ async def _announce(http: uvicorn.Server, server: Server) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    stopped = asyncio.Event()
+    stopped, hurried = asyncio.Event(), asyncio.Event()
+
+    def stop(*, at_once: bool) -> None:
+        if at_once or stopped.is_set():
+            hurried.set()
+        stopped.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, stopped.set)
-    async with running(settings):
+            loop.add_signal_handler(number, partial(stop, at_once=number == signal.SIGINT))
+    async with running(settings) as server:
         await stopped.wait()
+        assert server.worker is not None, "a worker process has a worker"
+        # What is not done when the process is hurried is handed back as `running` ends.
+        await _unless(hurried, server.worker.drain(settings.drain_seconds))
 
 
 @contextlib.asynccontextmanager

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BUNDLED = "bundled"
@@ -13,6 +13,31 @@ BUNDLED = "bundled"
 def _default_data_dir() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(base).expanduser() / "assistants-api"
+
+
+class Upstream(BaseModel):
+    """One server of another's, as a setting names it: `URL [key=KEY] [model=NAME] [limit=N]`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    key: str | None = None
+    model: str | None = None
+    limit: int | None = Field(None, ge=1)
+
+    @classmethod
+    def read(cls, text: str) -> "Upstream":
+        """From the setting's form; `ValueError` names what is wrong, never a key."""
+        url, *options = text.split()
+        if not url.startswith(("http://", "https://")):
+            raise ValueError("each server must begin with http:// or https://")
+        given = dict(option.partition("=")[::2] for option in options)
+        if unknown := sorted(given.keys() - {"key", "model", "limit"}):
+            raise ValueError(f"unknown option {unknown[0]!r}: a server has key=, model= and limit=")
+        if not given.get("limit", "1").isdecimal() or int(given.get("limit", 1)) < 1:
+            raise ValueError("limit= must be a whole number of 1 or more")
+        limit = int(given["limit"]) if "limit" in given else None
+        return cls(url=url, key=given.get("key"), model=given.get("model"), limit=limit)
 
 
 class Settings(BaseSettings):
@@ -40,8 +65,19 @@ class Settings(BaseSettings):
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
     dtype: str = Field("auto", description="auto, float32, bfloat16 or float16.")
-    upstream_url: str | None = Field(None, description="For ENGINE=remote: the server's base URL.")
-    upstream_api_key: str | None = Field(None, description="For ENGINE=remote: its API key.")
+    upstream_url: Annotated[tuple[Upstream, ...], NoDecode] = Field(
+        (),
+        description="For ENGINE=remote: base URLs, a comma list; each may add ' key=… model=… limit=…'.",
+    )
+    upstream_api_key: str | None = Field(
+        None, description="For ENGINE=remote: the API key of every server that names none."
+    )
+    upstream_limit: int = Field(
+        64, ge=1, description="For ENGINE=remote: answers that one server is asked for at once."
+    )
+    upstream_silence_seconds: float = Field(
+        300, gt=0, description="For ENGINE=remote: the longest silence of a server before and in an answer."
+    )
     upstream_context: int = Field(
         32768, ge=512, description="For ENGINE=remote: the upstream model's context window in tokens."
     )
@@ -63,8 +99,12 @@ class Settings(BaseSettings):
         "minilm",
         description="minilm (offline package), path:FOLDER, http:MODEL (and EMBEDDER_URL), or hash.",
     )
-    embedder_url: str | None = Field(None, description="For EMBEDDER=http:…: the server's base URL.")
-    embedder_api_key: str | None = Field(None, description="For EMBEDDER=http:…: its API key.")
+    embedder_url: Annotated[tuple[Upstream, ...], NoDecode] = Field(
+        (), description="For EMBEDDER=http:…: base URLs of servers with that model, as in UPSTREAM_URL."
+    )
+    embedder_api_key: str | None = Field(
+        None, description="For EMBEDDER=http:…: the API key of every server that names none."
+    )
     search_cache_mb: int = Field(1024, ge=16, description="Memory for vectors of stores that are searched.")
     blobs: str = Field("", description="s3://BUCKET/PREFIX for files; empty means a folder in DATA_DIR.")
     s3_endpoint: str | None = Field(None, description="For BLOBS=s3:…: a store other than AWS.")
@@ -72,6 +112,12 @@ class Settings(BaseSettings):
     parse_seconds: float = Field(60, gt=0, description="What reading the text of one file may take.")
     parse_memory_mb: int = Field(1024, ge=128, description="Memory that reading one file may take.")
     run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
+    drain_seconds: float = Field(
+        20, ge=0, description="After SIGTERM: how long running work may take to end before it is handed over."
+    )
+    drain_notice_seconds: float = Field(
+        0, ge=0, description="After SIGTERM: how long at least the server still answers, as not ready."
+    )
     sandbox: Literal["auto", "bubblewrap", "landlock", "off"] = Field(
         "auto",
         description="Jail of code_interpreter: auto (the best that holds), bubblewrap, landlock, off.",
@@ -99,6 +145,13 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("upstream_url", "embedder_url", mode="before")
+    @classmethod
+    def _upstreams(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(Upstream.read(part) for part in value.split(",") if part.strip())
 
     @field_validator("model_aliases", mode="before")
     @classmethod

@@ -8,7 +8,7 @@ import pytest
 from assistants_api.api.later import LATER
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store.log import Log
-from tests.api.conftest import BETA, made, refusal
+from tests.api.conftest import BETA, client_over, made, refusal
 
 AZURE = "?api-version=2024-05-01-preview"
 NO_BETA = {"OpenAI-Beta": ""}
@@ -154,3 +154,26 @@ async def test_cors_is_only_there_when_asked_for(open_client):
 
     assert allowed.headers["access-control-allow-origin"] == "http://page"
     assert "access-control-allow-origin" not in silent.headers
+
+
+async def test_metrics_tell_the_state_of_every_upstream_server(sqlite_db) -> None:
+    server = {
+        "url": "http://a/v1",
+        "model": "m",
+        "circuit": "open",
+        "open_turns": 3,
+        "turns": 9,
+        "failures": 2,
+    }
+    engine = ScriptedEngine([], details={"upstreams": [server]})
+    async with client_over(sqlite_db, engine) as http:
+        text = (await http.get("/metrics")).text
+        shown = (await http.get("/health/ready")).json()["engine"]["details"]["upstreams"]
+
+    labels = 'model="m"'
+    assert f'assistants_upstream_circuit{{{labels},state="open",upstream="http://a/v1"}} 1.0' in text
+    assert f'assistants_upstream_circuit{{{labels},state="closed",upstream="http://a/v1"}} 0.0' in text
+    assert f'assistants_upstream_open_turns{{{labels},upstream="http://a/v1"}} 3.0' in text
+    assert f'assistants_upstream_turns_total{{{labels},upstream="http://a/v1"}} 9.0' in text
+    assert f'assistants_upstream_failures_total{{{labels},upstream="http://a/v1"}} 2.0' in text
+    assert shown == [server]

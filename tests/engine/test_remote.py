@@ -1,141 +1,33 @@
 """The remote engine against a server on a socket that plays what real servers send."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
-from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Stop, Text, Thought, ToolCall
+from assistants_api.domain.prompt import ChatMessage, Sampling, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
-from assistants_api.engine.remote import Patience, RemoteEngine
+from assistants_api.engine.remote import RemoteEngine
 from tests.engine.conftest import until
-
-TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
-QUICK = Patience(first_pause=0.001, longest_pause=0.5, probe_every=0.01)
-
-Answer = Callable[["Upstream", asyncio.StreamWriter], Awaitable[None]]
-
-
-class Upstream:
-    """A stub of a chat completions server: each request gets the next answer."""
-
-    def __init__(self, answers: list[Answer]) -> None:
-        self.answers = answers
-        self.bodies: list[dict[str, Any]] = []
-        self.paths: list[str] = []
-        self.keys: list[str] = []
-        self.gone = asyncio.Event()
-        self.url = ""
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-            headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:])}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            path = head[0].split()[1]
-            self.keys.append(headers.get("authorization", ""))
-            if path.endswith("/models"):
-                await replies(200, {"data": [{"id": "big", "max_model_len": 4096}]})(self, writer)
-                return
-            self.paths.append(path)
-            self.bodies.append(json.loads(body))
-            await self.answers.pop(0)(self, writer)
-            if self.gone_is_awaited:
-                await reader.read()
-                self.gone.set()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-    gone_is_awaited = False
-
-
-def replies(status: int, body: Any, **headers: str) -> Answer:
-    """One whole answer."""
-
-    async def send(_: Upstream, writer: asyncio.StreamWriter) -> None:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        lines = [f"HTTP/1.1 {status} X", f"content-length: {len(raw)}", "connection: close"]
-        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        if not any(name == "content_type" for name in headers):
-            lines.append("content-type: application/json")
-        writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + raw)
-        await writer.drain()
-
-    return send
-
-
-def streams(*chunks: Any, done: bool = True, stays_open: bool = False) -> Answer:
-    """An event stream, one chunk after the other."""
-
-    async def send(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
-        writer.write(
-            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: hi\n\n"
-        )
-        for chunk in chunks:
-            writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
-            await writer.drain()
-        if done:
-            writer.write(b"data: [DONE]\n\n")
-        await writer.drain()
-        upstream.gone_is_awaited = stays_open
-
-    return send
-
-
-async def hangs_up(_: Upstream, writer: asyncio.StreamWriter) -> None:
-    writer.transport.abort()
-
-
-def delta(**fields: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
-
-
-def end(reason: str = "stop") -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
-
-
-def usage(asked: int, said: int) -> dict[str, Any]:
-    return {"choices": [], "usage": {"prompt_tokens": asked, "completion_tokens": said}}
-
-
-HELLO = streams(delta(role="assistant"), delta(content="Hel"), delta(content="lo"), end(), usage(5, 2))
-
-
-@asynccontextmanager
-async def serving(*answers: Answer) -> AsyncIterator[Upstream]:
-    upstream = Upstream(list(answers))
-    server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
-    upstream.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    try:
-        yield upstream
-    finally:
-        server.close()
-        await server.wait_closed()
-
-
-@asynccontextmanager
-async def asking(*answers: Answer, path: str = "") -> AsyncIterator[tuple[RemoteEngine, Upstream]]:
-    async with serving(*answers) as upstream:
-        engine = RemoteEngine(upstream.url + path, model="big", api_key="sk-up", patience=QUICK)
-        try:
-            yield engine, upstream
-        finally:
-            await engine.close()
-
-
-def asks(**changes: Any) -> Prompt:
-    return replace(Prompt("run_1", "m", (ChatMessage("user", "Weather in Paris?"),)), **changes)
-
-
-async def parts_of(engine: RemoteEngine, prompt: Prompt) -> list[Any]:
-    return [part async for part in engine.turn(prompt)]
+from tests.engine.upstreams import (
+    HELLO,
+    TOOL,
+    Answer,
+    asking,
+    asks,
+    delta,
+    drops,
+    end,
+    engine_of,
+    hangs_up,
+    parts_of,
+    replies,
+    serving,
+    streams,
+    usage,
+)
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
@@ -274,8 +166,8 @@ async def test_trouble_before_the_first_piece_is_tried_again(trouble: Answer) ->
         (replies(401, {"error": {"message": "bad key"}}), "server_error", "refused our key: bad key", 1),
         (replies(400, {"error": "plain words"}), "server_error", "plain words", 1),
         (replies(418, b"?"), "server_error", "answered 418", 1),
-        (replies(200, b"not json"), "server_error", "not JSON", 1),
-        (streams({"error": {"message": "mid stream"}}), "server_error", "mid stream", 1),
+        (replies(200, b"not json"), "server_error", "not JSON", 3),
+        (streams({"error": {"message": "mid stream"}}), "server_error", "mid stream", 3),
         (streams(delta(content="half"), done=False), "server_error", "in the middle", 1),
         (hangs_up, "server_error", "connection to the upstream server failed", 3),
     ],
@@ -303,18 +195,13 @@ async def test_a_prompt_that_does_not_fit_is_told_apart(error: dict[str, Any]) -
 
 
 async def test_nothing_is_tried_again_after_the_first_piece() -> None:
-    async def breaks(_: Upstream, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n")
-        writer.write(f"data: {json.dumps(delta(content='half'))}\n\n".encode())
-        await writer.drain()
-
     heard: list[Any] = []
 
     async def listen(engine: RemoteEngine) -> None:
         async for part in engine.turn(asks()):
             heard.append(part)
 
-    async with asking(breaks, HELLO) as (engine, upstream):
+    async with asking(drops(delta(content="half")), HELLO) as (engine, upstream):
         with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
             await listen(engine)
 
@@ -323,7 +210,7 @@ async def test_nothing_is_tried_again_after_the_first_piece() -> None:
 
 
 async def test_closing_a_turn_closes_the_connection() -> None:
-    async with asking(streams(delta(content="one"), done=False, stays_open=True)) as (engine, upstream):
+    async with asking(streams(delta(content="one"), done=False, ends=False)) as (engine, upstream):
         async with aclosing(engine.turn(asks())) as turn:
             assert isinstance(await anext(turn), Started)
             assert await anext(turn) == Text("one", 1)
@@ -351,16 +238,14 @@ async def test_the_probe_learns_that_the_server_is_there_and_how_long_its_contex
 
 async def test_a_server_that_is_away_is_named_in_the_reason() -> None:
     async with serving() as upstream:
-        url = upstream.url
-    engine = RemoteEngine(url, model="big", patience=QUICK)
+        pass
+    async with engine_of(upstream) as engine:
+        await engine.start()
+        await until(lambda: engine.describe().state == "failed")
 
-    await engine.start()
-    await until(lambda: engine.describe().state == "failed")
-
-    assert "cannot be reached" in (engine.describe().reason or "")
-    with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
-        await parts_of(engine, asks())
-    await engine.close()
+        assert upstream.url in (engine.describe().reason or "")
+        with pytest.raises(EngineFailed, match="connection to the upstream server failed"):
+            await parts_of(engine, asks())
 
 
 async def test_sampling_is_passed_on_by_the_names_that_servers_know() -> None:

@@ -50,6 +50,45 @@ def test_settings_that_miss_their_other_half_are_refused(given):
         check(Settings(_env_file=None, **given))
 
 
+def test_upstream_servers_are_a_list_with_their_own_keys_models_and_limits(monkeypatch):
+    monkeypatch.setenv(
+        "ASSISTANTS_UPSTREAM_URL", "http://a:1/v1 key=sk-1 model=small limit=4, https://ann:pw@b,"
+    )
+
+    first, second = Settings(_env_file=None).upstream_url
+
+    assert (first.url, first.key, first.model, first.limit) == ("http://a:1/v1", "sk-1", "small", 4)
+    assert (second.url, second.key, second.model, second.limit) == ("https://ann:pw@b", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("localhost:8000", "each server must begin with http://"),
+        ("http://a cost=3", "unknown option 'cost'"),
+        ("http://a limit=many", "limit= must be a whole number"),
+        ("http://a limit=0", "limit= must be a whole number"),
+        ("http://a key=sk-secret oops", "unknown option 'oops'"),
+    ],
+)
+def test_a_server_that_cannot_be_read_is_refused_without_showing_its_key(monkeypatch, value, words):
+    monkeypatch.setenv("ASSISTANTS_UPSTREAM_URL", value)
+
+    result = CliRunner().invoke(app, ["serve"])
+
+    assert result.exit_code == 2
+    assert f"ASSISTANTS_UPSTREAM_URL: Value error, {words}" in result.output
+    assert "sk-secret" not in result.output
+
+
+def test_a_server_that_is_named_twice_is_refused():
+    given = {"engine": "remote", "model": "m", "upstream_url": "http://a model=x, http://a model=y"}
+    check(Settings(_env_file=None, **given))
+
+    with pytest.raises(BadSettings, match="UPSTREAM_URL names a server twice"):
+        check(Settings(_env_file=None, **{**given, "upstream_url": "http://a, http://a"}))
+
+
 def test_another_address_needs_a_key(monkeypatch, tmp_path):
     monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ASSISTANTS_ENGINE", "scripted")

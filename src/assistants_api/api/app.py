@@ -63,7 +63,7 @@ def create_app(parts: Parts) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.parts = parts
-    app.state.metrics = metrics = Metrics()
+    app.state.metrics = metrics = Metrics(lambda: parts.engine.describe().details.get("upstreams", []))
     errors.install(app)
     document.install(app)
     app.include_router(health.router)

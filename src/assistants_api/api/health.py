@@ -23,7 +23,7 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready")
 async def ready(given: Given) -> JSONResponse:
-    """The database answers and the model is loaded; 503 while that is not so, with the reason."""
+    """The database answers and the model is loaded; 503 while that is not so, or while the server stops."""
     facts = given.engine.describe()
     database: dict[str, Any] = given.db.describe()
     counts: dict[str, int] = {}
@@ -42,8 +42,10 @@ async def ready(given: Given) -> JSONResponse:
         database |= {"state": "failed", "reason": error.message}
     # A server without a worker has no model of its own to wait for.
     is_ready = database["state"] == "ready" and (facts.state == "ready" or not given.has_worker)
+    is_stopping = given.stopping.is_set()
+    is_ready = is_ready and not is_stopping
     body = {
-        "status": "ready" if is_ready else "not ready",
+        "status": "ready" if is_ready else "stopping" if is_stopping else "not ready",
         "version": given.version,
         "engine": asdict(facts),
         "database": database,

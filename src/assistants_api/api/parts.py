@@ -1,7 +1,8 @@
 """What the API is built over; made in `bootstrap`."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
@@ -16,7 +17,7 @@ from assistants_api.store.log import Log
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one server process that routes use."""
+    """The parts of one server process that routes use; `stopping` is set once it begins to end."""
 
     db: Database
     log: Log
@@ -31,6 +32,7 @@ class Parts:
     version: str = "0"
     has_worker: bool = True
     sandbox: Callable[[], SandboxFacts] | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @cached_property
     def fingerprint(self) -> str:

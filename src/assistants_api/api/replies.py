@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Response
 from sse_starlette.sse import EventSourceResponse
 
-from assistants_api.domain.errors import NotFound, Problem
+from assistants_api.domain.errors import Closing, NotFound, Problem
 from assistants_api.domain.event import LogEntry
 from assistants_api.domain.page import Page
 from assistants_api.domain.run import Run
@@ -52,6 +52,10 @@ async def _frames(entries: AsyncGenerator[LogEntry, None], has_content: bool) ->
     try:
         async for entry in entries:
             yield frame(entry, has_content=has_content)
+    except Closing as closing:
+        # Not `done`: the stream goes on elsewhere.
+        yield error_frame(error_body(closing.message, type="server_error", code=closing.code)["error"])
+        return
     except NotFound as gone:
         yield error_frame(error_body(gone.message)["error"])
     except Problem as problem:

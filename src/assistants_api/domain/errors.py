@@ -23,6 +23,16 @@ class Unavailable(Problem):
     """A part that is needed is away; the same request may work later."""
 
 
+class Closing(Unavailable):
+    """This process ends and others go on: a stream is cut here and can be read on elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server stops. Ask again; a run goes on: read its events after the last id, or poll it.",
+            code="server_stopping",
+        )
+
+
 class TooManyRequests(Problem):
     """The server has more work than it may hold; `retry_after` is in seconds."""
 

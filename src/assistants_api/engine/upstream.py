@@ -115,13 +115,10 @@ class Answer:
     _thought: str = ""
     _logprobs: list[dict[str, Any]] = field(default_factory=list)
     _calls: dict[int, _Pieces] = field(default_factory=dict)
+    _ended: list[_Pieces] = field(default_factory=list)
 
-    def take(self, chunk: Any) -> str:
-        """Adds a chunk; the text that is new in it. Raises `EngineFailed` for an error in the stream."""
-        if not isinstance(chunk, dict):
-            raise EngineFailed("The upstream server sent something that is not a chat completion.")
-        if chunk.get("error"):
-            raise failure(500, chunk)
+    def take(self, chunk: dict[str, Any]) -> str:
+        """Adds a chunk; the text that is new in it."""
         match chunk.get("usage"):
             case {"prompt_tokens": int(asked), "completion_tokens": int(said)}:
                 self.usage = Usage(asked, said)
@@ -150,10 +147,16 @@ class Answer:
 
     def _add(self, piece: dict[str, Any], place: int) -> None:
         index = piece.get("index")
-        call = self._calls.setdefault(place if index is None else index, _Pieces())
+        index = place if index is None else index
         function = piece.get("function") or {}
-        call.id = call.id or piece.get("id") or ""
         name = function.get("name") or ""
+        id = piece.get("id") or ""
+        call = self._calls.setdefault(index, _Pieces())
+        if name and call.name and id and call.id != id:
+            # Some servers send whole calls one after the other, all of them with the index 0.
+            self._ended.append(call)
+            call = self._calls[index] = _Pieces()
+        call.id = call.id or id
         # Some servers repeat the whole name in every piece, others split it.
         call.name = call.name if name == call.name else call.name + name
         call.arguments += function.get("arguments") or ""
@@ -163,7 +166,7 @@ class Answer:
         """The calls, once the answer is whole."""
         return [
             ToolCall(call.id or ids.new("call"), call.name, call.arguments.strip() or "{}")
-            for _, call in sorted(self._calls.items())
+            for call in (*self._ended, *(call for _, call in sorted(self._calls.items())))
             if call.name
         ]
 
@@ -181,9 +184,27 @@ class Answer:
         return Usage(estimate(prompt), estimate_text(said))
 
 
+def status_of(chunk: dict[str, Any]) -> int | None:
+    """The HTTP status that an error in a stream would have had; None where there is no error."""
+    error = chunk.get("error")
+    if not error:
+        # vLLM and others send the error itself, without an envelope.
+        if chunk.get("object") != "error":
+            return None
+        error = chunk
+    code = error.get("code", error.get("status")) if isinstance(error, dict) else None
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
+
+
 def failure(status: int, body: Any) -> EngineFailed:
-    """An upstream error, in words that a `last_error` may carry."""
-    error = body.get("error") if isinstance(body, dict) else None
+    """An upstream error, in words that a `last_error` may carry.
+
+    `body` is `{"error": {"message": …}}` with or without the envelope, `{"error": "words"}`,
+    `{"detail": …}` as FastAPI says it, or anything else.
+    """
+    error: Any = None
+    if isinstance(body, dict):
+        error = body.get("error") or (body if "message" in body else body.get("detail"))
     message = error.get("message") if isinstance(error, dict) else error
     message = message if isinstance(message, str) and message else f"The upstream server answered {status}."
     code = error.get("code") if isinstance(error, dict) else None

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 
 from assistants_api.domain.completion import CompletionEnded
-from assistants_api.domain.errors import NotFound
+from assistants_api.domain.errors import Closing, NotFound
 from assistants_api.domain.event import LogEntry, RunMoved
 from assistants_api.store.database import Database
 from assistants_api.store.wake import channel_topic
@@ -19,6 +19,14 @@ class Log:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._inboxes: set[_Inbox] = set()
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Cut every follower off: each raises `Closing` once it has given what it was handed."""
+        self._is_closed = True
+        for inbox in self._inboxes:
+            inbox.wake()
 
     async def follow(
         self, channel: str, after: int = 0, *, until_final: bool = False
@@ -28,9 +36,11 @@ class Log:
         Ends by itself after the entry that ends the stream: the run is final or, unless `until_final`,
         requires action; the completion has ended. A slow reader falls back to reading the table; it never
         holds up the writer.
-        Raises `NotFound` when the channel vanishes, as it does when its thread is deleted.
+        Raises `NotFound` when the channel vanishes, as it does when its thread is deleted, and `Closing`
+        when this process ends.
         """
         inbox = _Inbox()
+        self._inboxes.add(inbox)
         off = self._db.wake.on(channel_topic(channel), inbox.hear)
         try:
             seq = after
@@ -43,6 +53,8 @@ class Log:
                         return
                 if last is not None and _ends(last, until_final=True):
                     return
+                if self._is_closed:
+                    raise Closing
                 async for entry in inbox.take(seq):
                     yield entry
                     seq = entry.seq
@@ -50,6 +62,7 @@ class Log:
                         return
         finally:
             off()
+            self._inboxes.discard(inbox)
 
     async def _read(self, channel: str, seq: int) -> tuple[list[LogEntry], LogEntry | None]:
         """What follows `seq`; if that is nothing, the last entry there is."""
@@ -77,6 +90,11 @@ class _Inbox:
         else:
             self._entries.clear()
             self._is_stale = True
+        self._has_news.set()
+
+    def wake(self) -> None:
+        """Whoever takes from here looks at the table again."""
+        self._is_stale = True
         self._has_news.set()
 
     async def take(self, seq: int) -> AsyncGenerator[LogEntry, None]:

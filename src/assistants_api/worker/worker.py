@@ -63,7 +63,9 @@ class Worker:
         self._work: dict[str, tuple[asyncio.Task[None], StopSignal]] = {}
         self._taken: Counter[str] = Counter()
         self._news = asyncio.Event()
+        self._claiming = asyncio.Lock()
         self._is_draining = False
+        self._is_drained = asyncio.Event()
 
     @property
     def carried(self) -> int:
@@ -71,7 +73,7 @@ class Worker:
         return len(self._work)
 
     async def run(self) -> None:
-        """Claim and carry until cancelled."""
+        """Claim and carry until cancelled or drained; leases are kept up to the end."""
         off = self._db.wake.on(JOBS, lambda payload: self._news.set())
         renewing = asyncio.create_task(self._renew())
         try:
@@ -84,12 +86,18 @@ class Worker:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._news.wait()
+            await self._is_drained.wait()
         finally:
             off()
             renewing.cancel()
 
     async def claim(self) -> None:
         """Take as many free jobs as there are free places."""
+        async with self._claiming:
+            if not self._is_draining:
+                await self._claim()
+
+    async def _claim(self) -> None:
         free = {kind: desk.places - self._taken[kind] for kind, desk in self._desks.items()}
         async with self._db.read() as tx:
             waiting = await tx.jobs.depths()
@@ -112,14 +120,21 @@ class Worker:
         while self._work:
             await asyncio.wait([task for task, _ in self._work.values()])
 
-    async def drain(self) -> None:
-        """Stop at once and hand every job back; whoever claims it continues from what was shown."""
+    async def drain(self, seconds: float = 0.0) -> None:
+        """Claim nothing more; what is carried may end for so long, the rest is handed back.
+
+        Whoever claims it continues from what was shown. A second call hands back at once.
+        """
         self._is_draining = True
         self._news.set()
-        tasks = [task for task, _ in self._work.values()]
+        async with self._claiming:  # a claim that was under way is among what is carried now
+            tasks = [task for task, _ in self._work.values()]
+        if tasks and seconds > 0:
+            await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._is_drained.set()
         with contextlib.suppress(Unavailable):
             async with self._db.begin() as tx:
                 await tx.jobs.release(self.owner)

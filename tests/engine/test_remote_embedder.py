@@ -1,0 +1,69 @@
+"""The embedder behind other servers: failover, order, and what it says when nobody answers."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.errors import Unavailable
+from assistants_api.engine.embedding.remote import RemoteEmbedder
+from assistants_api.engine.server import Address
+from tests.engine.upstreams import QUICK, Answer, Upstream, hangs_up, replies, serving
+
+
+def vectors(*values: Sequence[float], first: int = 0) -> Answer:
+    data: list[dict[str, Any]] = [{"index": i + first, "embedding": list(v)} for i, v in enumerate(values)]
+    return replies(200, {"data": data[::-1], "usage": {"prompt_tokens": 7}})
+
+
+@asynccontextmanager
+async def embedder_at(*upstreams: Upstream) -> AsyncIterator[RemoteEmbedder]:
+    embedder = RemoteEmbedder(
+        [Address(each.url, "sk-e") for each in upstreams], model="small", patience=QUICK
+    )
+    try:
+        yield embedder
+    finally:
+        await embedder.close()
+
+
+async def test_vectors_come_in_the_order_of_the_texts_and_have_unit_length() -> None:
+    async with serving(vectors((3, 4), (0, 2))) as upstream, embedder_at(upstream) as embedder:
+        found = await embedder.embed(["a", "b"])
+
+    assert [vector.tolist() for vector in found] == [pytest.approx([0.6, 0.8]), [0.0, 1.0]]
+    assert upstream.paths == ["/v1/embeddings"]
+    assert upstream.bodies == [{"model": "small", "input": ["a", "b"], "encoding_format": "float"}]
+    assert upstream.keys[0] == "Bearer sk-e"
+
+
+async def test_many_texts_are_sent_in_parts() -> None:
+    parts = [vectors(*[(1, 0)] * 64), vectors(*[(0, 1)] * 36)]
+    async with serving(*parts) as upstream, embedder_at(upstream) as embedder:
+        found = await embedder.embed(["x"] * 100)
+
+    assert [len(body["input"]) for body in upstream.bodies] == [64, 36]
+    assert [vector[0] for vector in found] == [1.0] * 64 + [0.0] * 36
+
+
+@pytest.mark.parametrize(
+    "trouble", [hangs_up, replies(503, {"error": {"message": "busy"}}), replies(200, b"no"), vectors()]
+)
+async def test_another_server_is_asked_when_one_fails(trouble: Answer) -> None:
+    async with serving(default=trouble) as bad, serving(default=vectors((1, 0))) as good:
+        async with embedder_at(bad, good) as embedder:
+            assert [vector.tolist() for vector in await embedder.embed(["a"])] == [[1.0, 0.0]]
+            assert await embedder.count(["a"]) == 7
+
+    assert len(bad.bodies) >= 1
+
+
+async def test_when_nobody_answers_the_reason_is_told() -> None:
+    refusal = replies(500, {"error": {"message": "out of memory"}})
+    async with serving(default=refusal) as upstream, embedder_at(upstream) as embedder:
+        with pytest.raises(Unavailable, match="out of memory"):
+            await embedder.embed(["a"])
+
+        facts = embedder.describe()
+    assert facts["upstreams"][0]["failures"] == 3

@@ -1,0 +1,101 @@
+"""A worker that is asked to stop: nothing new, what runs may end, and the rest goes to another at once."""
+
+import asyncio
+
+from assistants_api.domain.errors import Closing
+from assistants_api.domain.prompt import Text
+from assistants_api.domain.run import RunStatus
+from assistants_api.engine.script import Wait
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.worker import worker as module
+from tests.conftest import until
+
+
+async def test_what_runs_ends_and_what_waits_is_left_for_others(open_house):
+    engine = ScriptedEngine([[Text("One, "), Wait("go"), Text("two.")], [Text("Never here.")]])
+    async with open_house(engine) as house:
+        run = await house.start()
+        await until(lambda: bool(engine.prompts))
+        draining = asyncio.create_task(house.worker.drain(60))
+        await until(lambda: house.worker._is_draining)
+        waiting = await house.start()
+        engine.release("go")
+        await draining
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+        assert [message.text for message in await house.messages(run) if message.run_id] == ["One, two."]
+        assert (await house.run(waiting)).status is RunStatus.QUEUED
+        assert len(engine.prompts) == 1
+
+
+async def test_what_does_not_end_in_time_is_free_for_another_at_once(open_house):
+    script = [[Text("One, "), Wait("never"), Text("two.")]]
+    async with open_house(ScriptedEngine(script)) as house:
+        run = await house.start()
+        await until(lambda: house.worker.carried == 1)
+
+        async def is_shown() -> bool:
+            return bool([message for message in await house.messages(run) if message.run_id])
+
+        await until(is_shown)
+        await house.worker.drain(0.01)
+
+        async with house.db.begin() as tx:
+            [job] = await tx.jobs.claim("another", "run", 5)
+    assert job.subject_id == run.id
+    assert job.attempt == 1, "an attempt that was handed back does not count"
+
+
+async def test_leases_are_kept_while_the_worker_drains(open_house, monkeypatch):
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.02)
+    engine = ScriptedEngine([[Text("One, "), Wait("go"), Text("two.")]])
+    async with open_house(engine, lease_seconds=0.5) as house:
+        run = await house.start()
+        await until(lambda: bool(engine.prompts))
+        async with house.db.read() as tx:
+            began = await tx.now()
+        draining = asyncio.create_task(house.worker.drain(60))
+
+        async def is_past_the_first_lease() -> bool:
+            async with house.db.begin() as tx:
+                assert await tx.jobs.claim("another", "run", 5) == []
+                return (await tx.now() - began).total_seconds() > 0.7
+
+        await until(is_past_the_first_lease)
+        engine.release("go")
+        await draining
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+
+
+async def test_a_second_wish_to_stop_does_not_wait(open_house):
+    engine = ScriptedEngine([[Text("One, "), Wait("never")]])
+    async with open_house(engine) as house:
+        await house.start()
+        await until(lambda: bool(engine.prompts))
+        patient = asyncio.create_task(house.worker.drain(3600))
+        await until(lambda: house.worker._is_draining)
+
+        await house.worker.drain()
+        await patient
+
+        assert house.worker.carried == 0
+
+
+async def test_followers_are_told_that_the_stream_goes_on_elsewhere(open_house):
+    engine = ScriptedEngine([[Text("One, "), Wait("never")]])
+    async with open_house(engine) as house:
+        run = await house.start()
+        seen = []
+
+        async def follow() -> None:
+            async for entry in house.log.follow(run.id):
+                seen.append(entry)
+
+        following = asyncio.create_task(follow())
+        await until(lambda: len(seen) >= 6)
+        house.log.close()
+        [ended] = await asyncio.gather(following, return_exceptions=True)
+
+        assert isinstance(ended, Closing)
+        assert [entry.seq for entry in seen] == list(range(1, len(seen) + 1))
