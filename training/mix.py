@@ -49,7 +49,7 @@ MIX = (
     (orders.framed, 5),
     (orders.language, 4),
     (orders.memory, 7),
-    (orders.glossary, 16),
+    (orders.glossary, 48),
     (talk.greeting, 4),
     (talk.help_, 4),
     (talk.unknown, 9),

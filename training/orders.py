@@ -37,6 +37,36 @@ ASK_TERM = (
     "I would like an explanation of {t}",
     "Can you describe {t}?",
     "Could you tell me what {t} means?",
+    "What is {t} in simple words?",
+    "Explain {t} like I am five",
+    "Give a short explanation of {t}",
+    "What do you know about {t}?",
+    "How do you define {t}?",
+    "I keep reading about {t}. What does it mean?",
+    "Someone asked me what {t} is",
+    "Can you explain {t}?",
+    "Can you explain what {t} means?",
+    "Would you explain {t} briefly?",
+    "explain {t} briefly",
+    "In the context of AI, what is {t}?",
+    "what does {t} stand for",
+    "Hi, what is {t}?",
+    "Hello! Could you explain {t}?",
+    "Write one sentence about {t}",
+    "I am new here. What is {t}?",
+    "For beginners: what is {t}?",
+    "Remind me what {t} is",
+    "What is {t}, please?",
+    "Please define {t}",
+    "meaning of {t}",
+    "definition of {t}",
+    "Who can tell me what {t} is?",
+    "Could you briefly explain {t}?",
+    "What is the idea of {t}?",
+    "What is {t} about?",
+    "I wonder what {t} is",
+    "Give me a one-sentence explanation of {t}.",
+    "tell me about {t} please",
 )
 ASK_TERM_ZH = (
     *talk.ASK_TERM_ZH,
@@ -54,6 +84,32 @@ ASK_TERM_ZH = (
     "说一下什么叫{t}",
     "何为{t}？",
     "可以介绍{t}吗？",
+    "{t}是什么东西？",
+    "请用简单的话解释{t}",
+    "请问{t}是什么？",
+    "请问{t}是什么意思？",
+    "你能解释一下{t}吗？",
+    "能不能介绍一下{t}？",
+    "什么叫{t}？",
+    "什么叫做{t}？",
+    "{t}怎么解释？",
+    "给{t}下个定义",
+    "老师提到了{t}，那是什么？",
+    "我想知道什么是{t}",
+    "请告诉我{t}是什么",
+    "请简要说明{t}",
+    "你好，什么是{t}？",
+    "你好，请解释一下{t}",
+    "我是新手，{t}是什么？",
+    "关于{t}你知道什么？",
+    "{t}的意思是什么？",
+    "{t}的含义是什么？",
+    "说说{t}",
+    "请定义{t}",
+    "谈谈{t}",
+    "一句话解释{t}",
+    "简单介绍{t}",
+    "有人问我{t}是什么",
 )
 
 OPENINGS = (
@@ -489,12 +545,9 @@ def known(rng: Draw, zh: bool, answer_zh: bool | None = None) -> Messages:
     """A question that has a fixed answer; `answer_zh`: in which language it is given."""
     answer_zh = zh if answer_zh is None else answer_zh
     roll = rng.random()
-    if roll < 0.7:
+    if roll < 0.85:
         entry = rng.choice(TERMS)
-        name = entry.term_zh if zh else entry.term
-        if not zh and rng.happens(0.3):
-            name = name.removeprefix("a ").removeprefix("an ").removeprefix("the ")
-        ask = rng.pick(ASK_TERM_ZH if zh else ASK_TERM).format(t=name)
+        ask = rng.pick(ASK_TERM_ZH if zh else ASK_TERM).format(t=entry.said(rng, zh=zh))
         return [user(talk.noisy(ask, rng)), says(entry.answer_zh if answer_zh else entry.answer)]
     help_ = rng.choice(HELPS)
     ask = rng.choice(help_.asks_zh if zh else help_.asks)

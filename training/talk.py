@@ -60,11 +60,8 @@ def greeting(rng: random.Random) -> Sample:
 def term(rng: random.Random) -> Sample:
     entry = rng.choice(TERMS)
     if rng.random() < 0.4:
-        return _pair(noisy(rng.choice(ASK_TERM_ZH).format(t=entry.term_zh), rng), entry.answer_zh, "glossary", True)
-    name = entry.term
-    if rng.random() < 0.3:
-        name = name.removeprefix("a ").removeprefix("an ").removeprefix("the ")
-    return _pair(noisy(rng.choice(ASK_TERM).format(t=name), rng), entry.answer, "glossary", False)
+        return _pair(noisy(rng.choice(ASK_TERM_ZH).format(t=entry.said(rng, zh=True)), rng), entry.answer_zh, "glossary", True)
+    return _pair(noisy(rng.choice(ASK_TERM).format(t=entry.said(rng, zh=False)), rng), entry.answer, "glossary", False)
 
 
 def help_(rng: random.Random) -> Sample:
