@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from training.draw import Draw
 from training.mix import sample
+from training.swap import COPIED_ONLY, SHARE, SKILLS, Swap
 
 OUT = Path(__file__).parent / "out"
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
@@ -90,12 +91,16 @@ def main() -> None:
     samples = arguments.samples
     OUT.mkdir(exist_ok=True)
     fast = AutoTokenizer.from_pretrained(OUT / "tokenizer") if arguments.keep_tokenizer else train_tokenizer()
-    rng = Draw(SEED + arguments.draw)
+    rng, swap = Draw(SEED + arguments.draw), Swap(fast)
     all_ids: list[int] = []
     all_weights: list[float] = []
     lengths: list[int] = []
     for _ in tqdm(range(samples), desc="conversations", mininterval=10, disable=None):
-        ids, weights = encode(fast, sample(rng))
+        made = sample(rng)
+        ids, weights = encode(fast, made)
+        if made["skill"] in SKILLS and rng.happens(SHARE):
+            said = [weight == 1.0 for weight in weights]
+            ids = swap(ids, said, rng, copied_only=made["skill"] in COPIED_ONLY)
         all_ids += ids
         all_weights += weights
         lengths.append(len(ids))
