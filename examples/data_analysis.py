@@ -1,6 +1,6 @@
 """A question about numbers, answered by code that runs in the sandbox; figures and files are saved here.
 
-It takes a model that can use tools: the bundled one is too small for it.
+The bundled model does this; for documents and questions of your own, take a larger one.
 """
 
 import os

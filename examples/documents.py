@@ -1,6 +1,6 @@
 """The README's lines: a store of documents, a question, an answer with its citation resolved.
 
-It takes a model that can use tools: the bundled one is too small for it.
+The bundled model does this; for documents and questions of your own, take a larger one.
 """
 
 import os
