@@ -166,7 +166,7 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         "parameters": model.parameters,
         "packed_layers": model.packed_layers,
         "architecture": type(model.net).__name__,
-        "chat_template": model.template.family.name,
+        **model.template.describe(),
         "threads": torch.get_num_threads(),
         "load_seconds": round(time.monotonic() - began, 2),
     }
