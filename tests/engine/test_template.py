@@ -147,7 +147,7 @@ def test_a_template_without_tools_is_told_of_them_in_words(tokenizer: Any) -> No
 
     assert template.describe()["tool_template"] == "generic"
     assert template.family.name == "hermes"
-    head, tools, rest = text.partition("<tools>\n")
+    head, _, rest = text.partition("<tools>\n")
     assert head.startswith("<start_of_turn>user\n# Tools")
     assert json.loads(rest.partition("</tools>")[0]) == WEATHER
     assert "Be brief." in rest
