@@ -733,6 +733,22 @@ async def test_models_tell_their_length_and_what_they_can_do(open_client):
         }
         assert one == {**listed, "id": "gpt-4o"}
         assert one["root"] == "scripted"
+        assert listed["details"] == {**dict.fromkeys(listed["details"]), "state": "ready"}
+
+
+async def test_models_tell_how_they_run(open_client):
+    told = {
+        "architecture": "MambaForCausalLM",
+        "one_at_a_time": "It is recurrent.",
+        "tool_template": "generic",
+    }
+    async with open_client(ScriptedEngine([], details={**told, "pid": 1})) as http:
+        details = (await http.get("/v1/models")).json()["data"][0]["details"]
+
+        assert {name: value for name, value in details.items() if value is not None} == {
+            **told,
+            "state": "ready",
+        }
 
 
 # What chat interfaces send, as their sources build it; names and words are ours.

@@ -54,7 +54,8 @@ async def test_a_turn_waits_for_the_model_and_ends_with_one_stop(engine: Transfo
     assert facts.state == "ready"
     assert facts.context_window == 1024
     assert facts.details["pid"] != os.getpid()
-    assert facts.details["chat_template"] == "hermes"
+    assert facts.details["chat_template"] == "own"
+    assert facts.details["tool_template"] == "hermes"
     assert isinstance(parts[0], Started)
     assert parts[0].prompt == "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n"
     assert [isinstance(part, Stop) for part in parts].count(True) == 1

@@ -1,4 +1,4 @@
-"""A causal language model with its tokenizer, loaded and proved to work with our attention state."""
+"""A language model with its tokenizer, loaded; proves whether our attention state can hold what it keeps."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from assistants_api.engine import machine
 from assistants_api.engine.config import EngineConfig
@@ -26,8 +26,15 @@ class CannotLoadModel(Exception):
     """Why this model does not run here."""
 
 
+class _NotSteppable(Exception):
+    """Why a model's rows cannot be stepped together."""
+
+
 class Model:
-    """What the scheduler needs of a model: forwards over a `KvBlock`, ids, texts and limits."""
+    """What the scheduler needs of a model: forwards over a `KvBlock`, ids, texts and limits.
+
+    `alone_because` says why this model answers one turn at a time, by `Alone`; None if it can do more.
+    """
 
     def __init__(self, config: EngineConfig) -> None:
         source = str(config.model)
@@ -41,7 +48,6 @@ class Model:
         self.device = _device(config.device)
         self.net = _weights(source, settings, config.dtype, self.device)
         self.config = self.net.config.get_text_config()
-        self._check_architecture()
         self.layers: int = self.config.num_hidden_layers
         self.window = self._window(config.max_context)
         self.end_ids = self._end_ids()
@@ -54,7 +60,7 @@ class Model:
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self.packed_layers = pack(self.net) if self.device.type == "cpu" else 0
-        self._check_state()
+        self.alone_because = self._reason_to_be_alone()
         self.grammars = self._grammars()
 
     @property
@@ -114,11 +120,19 @@ class Model:
         slides = getattr(self.config, "sliding_window", None) is not None
         return {"sliding_attention"} if slides else {"full_attention"}
 
+    def _reason_to_be_alone(self) -> str | None:
+        try:
+            self._check_architecture()
+            self._check_state()
+        except _NotSteppable as reason:
+            return str(reason)
+        return None
+
     def _check_architecture(self) -> None:
         if getattr(self.config, "is_encoder_decoder", False):
-            raise CannotLoadModel("Models with an encoder and a decoder are not supported.")
+            raise _NotSteppable("It has an encoder and a decoder.")
         if strange := self._kinds() - _ATTENTION:
-            raise CannotLoadModel(f"Layers of type {', '.join(sorted(strange))} are not supported yet.")
+            raise _NotSteppable(f"It has layers of the type {', '.join(sorted(strange))}.")
 
     def _check_state(self) -> None:
         """The model must say the same with our attention state as without any."""
@@ -132,12 +146,12 @@ class Model:
             self.forward(block, 0, ids[:, 7:11], positions[:, 7:11])
             ours = self.forward(block, 0, ids[:, 11:], positions[:, 11:])[0].float()
         except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
-            raise CannotLoadModel(f"This architecture cannot be stepped by this engine: {error}") from error
+            words = " ".join(str(error).split())[:300]
+            raise _NotSteppable(f"It cannot be stepped by this engine: {words}") from error
         error_size = float((plain - ours).norm() / (plain.norm() + 1e-6))
         if not error_size < (0.02 if self.dtype == torch.float32 else 0.15):
-            raise CannotLoadModel(
-                "This architecture keeps a state that this engine cannot hold:"
-                f" the answer is off by {error_size:.2g}."
+            raise _NotSteppable(
+                f"It keeps a state that this engine cannot hold: the answer is off by {error_size:.2g}."
             )
 
     def _grammars(self) -> "Grammars | None":
@@ -180,13 +194,16 @@ def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
     if dtype != "auto" and dtype not in names:
         raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16 or fp32.")
     net: Any
+    kind: Any = AutoModelForCausalLM
+    if getattr(config, "is_encoder_decoder", False):
+        kind = AutoModelForSeq2SeqLM
     load: dict[str, Any] = {"dtype": names.get(dtype, "auto"), "config": config}
     try:
-        net = AutoModelForCausalLM.from_pretrained(source, attn_implementation="sdpa", **load)
+        net = kind.from_pretrained(source, attn_implementation="sdpa", **load)
     except ValueError as error:
         if "scaled_dot_product" not in str(error) and "sdpa" not in str(error):
             raise
-        net = AutoModelForCausalLM.from_pretrained(source, attn_implementation="eager", **load)
+        net = kind.from_pretrained(source, attn_implementation="eager", **load)
     if dtype == "auto" and getattr(net, "hf_quantizer", None) is None:
         net = net.to(_best_dtype(net, device))
     return net.to(device).eval()

@@ -137,6 +137,7 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         import torch
         import transformers
 
+        from assistants_api.engine.alone import Alone
         from assistants_api.engine.model import CannotLoadModel, Model
         from assistants_api.engine.scheduler import Scheduler
 
@@ -151,7 +152,9 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         model = Model(config)
         if config.threads is None and model.is_small:
             torch.set_num_threads(1)  # handing such small products around costs more than it saves
-        scheduler = Scheduler(model, config)
+        if model.alone_because is not None:
+            log.warning("%s answers one turn at a time. %s", config.served_name, model.alone_because)
+        scheduler: Any = (Scheduler if model.alone_because is None else Alone)(model, config)
     except CannotLoadModel as error:
         pipe.write(CannotLoad(str(error)))
         return
@@ -166,7 +169,8 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         "parameters": model.parameters,
         "packed_layers": model.packed_layers,
         "architecture": type(model.net).__name__,
-        "chat_template": model.template.family.name,
+        "one_at_a_time": model.alone_because,
+        **model.template.describe(),
         "threads": torch.get_num_threads(),
         "load_seconds": round(time.monotonic() - began, 2),
     }

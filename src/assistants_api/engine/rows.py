@@ -58,7 +58,7 @@ class Row:
         self._speech = Speech(
             model.template.family,
             [] if prompt.tool_choice == "none" else [tool["function"]["name"] for tool in prompt.tools],
-            prompt.sampling.stop,
+            (*prompt.sampling.stop, *model.template.stops),
             parallel=prompt.parallel_tool_calls and not forces_one,
             reasons=model.template.reasons and not rendered.start,
             in_reasoning=rendered.in_reasoning,

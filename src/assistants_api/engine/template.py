@@ -1,5 +1,10 @@
-"""From a prompt to the exact text that a model reads, by the chat template of its tokenizer."""
+"""From a prompt to the exact text that a model reads, by the chat template of its tokenizer.
 
+A template that knows no tools is told of them in plain words, in the Hermes form; a model without a template
+is given a plain one. docs/models.md shows both.
+"""
+
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +20,7 @@ _PLAIN = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
+_PLAIN_STOPS = ("\nuser:", "\nsystem:", "\nassistant:")
 _HOW_TO_CALL = (
     "# Tools\n\nYou may call functions. They are described within <tools></tools>:\n"
     "<tools>\n{tools}\n</tools>\n\n"
@@ -45,11 +51,21 @@ class Template:
         if isinstance(source, dict):
             source = source.get("tool_use") or source.get("default")
         self.source: str = source or _PLAIN
+        self.is_plain = not source
+        self.stops: tuple[str, ...] = _PLAIN_STOPS if self.is_plain else ()
         self.knows_tools = "tools" in self.source
         added = tokenizer.added_tokens_decoder.values()
         self._special = [token.content for token in added if token.special and len(token.content) > 1]
         self.reasons = "<think>" in self.source or "<think>" in tokenizer.get_vocab()
         self.family: Family = family_of(self.source) if self.knows_tools else HERMES
+
+    def describe(self) -> dict[str, str]:
+        """Which forms are used, and whose they are, for model details."""
+        return {
+            "chat_template": "plain" if self.is_plain else "own",
+            "tool_template": self.family.name if self.knows_tools else "generic",
+            "reasoning": "apart" if self.reasons else "none",
+        }
 
     def render(self, prompt: Prompt) -> Rendered:
         """The text for this prompt; `EngineFailed` when the template refuses it."""
@@ -84,9 +100,16 @@ class Template:
         return ""
 
     def _try(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None) -> str:
-        """Some templates refuse a system message, or two messages of one role in a row: those are folded."""
+        """What some templates refuse is put in another way.
+
+        Refused are: ids of calls that are not nine letters (Mistral), several calls in one message (Llama 3),
+        two messages of one role in a row (Mistral, Gemma), a system message (Gemma).
+        """
         problem: Exception | None = None
-        for shape in (messages, _merged(messages), _merged(_without_system(messages))):
+        short = _with_short_ids(messages)
+        single = _with_single_calls(messages)
+        shapes = (messages, short, single, _with_short_ids(single), _merged(messages), _merged(short))
+        for shape in (*shapes, _merged(single), _merged(_without_system(_with_short_ids(single)))):
             try:
                 return self._apply(shape, tools, effort)
             except TemplateError as error:
@@ -173,6 +196,42 @@ def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             merged.append(message)
     return merged
+
+
+def _with_short_ids(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The ids of calls as nine letters and digits; a call and its result keep the same one."""
+    changed: list[dict[str, Any]] = []
+    for message in messages:
+        one = dict(message)
+        if "tool_calls" in one:
+            one["tool_calls"] = [{**call, "id": _short(call["id"])} for call in one["tool_calls"]]
+        if "tool_call_id" in one:
+            one["tool_call_id"] = _short(one["tool_call_id"])
+        changed.append(one)
+    return changed
+
+
+def _short(call_id: str) -> str:
+    return hashlib.blake2b(call_id.encode("utf-8", "replace"), digest_size=5).hexdigest()[:9]
+
+
+def _with_single_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each call in a message of its own, with its result behind it."""
+    results = {m["tool_call_id"]: m for m in messages if "tool_call_id" in m}
+    told: set[str] = set()
+    changed: list[dict[str, Any]] = []
+    for message in messages:
+        calls = message.get("tool_calls", ())
+        if len(calls) < 2:
+            if message.get("tool_call_id") not in told:
+                changed.append(message)
+            continue
+        for place, call in enumerate(calls):
+            changed.append({**message, "content": "" if place else message["content"], "tool_calls": [call]})
+            if result := results.get(call["id"]):
+                changed.append(result)
+                told.add(call["id"])
+    return changed
 
 
 def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,199 @@
+"""Chat templates of every kind: with tools, without, strict ones, and none at all."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistants_api.domain.prompt import ChatMessage, Prompt, Stop, ToolCall
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.messages import Submit
+from tests.engine.conftest import a_prompt
+
+pytestmark = pytest.mark.model
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+# The rules of the published templates, in short: what they write, and what they refuse.
+LLAMA3 = """{{- '<|start_header_id|>system<|end_header_id|>\n\n' }}
+{%- if tools %}{{- 'Environment: ipython\n' }}{% endif %}
+{%- if messages[0].role == 'system' %}{{- messages[0].content }}{% set messages = messages[1:] %}{% endif %}
+{{- '<|eot_id|>' }}
+{%- if tools %}{{- '<|start_header_id|>user<|end_header_id|>\n\n' }}
+{{- 'Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.' }}
+{%- for t in tools %}{{- t | tojson(indent=4) }}{% endfor %}
+{{- messages[0].content + '<|eot_id|>' }}{% set messages = messages[1:] %}{% endif %}
+{%- for m in messages %}{% if m.tool_calls %}
+{%- if m.tool_calls | length != 1 %}{{ raise_exception('one call at once') }}{% endif %}
+{{- '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "' + m.tool_calls[0].function.name }}
+{{- '", "parameters": ' + (m.tool_calls[0].function.arguments | tojson) + '}<|eot_id|>' }}
+{%- elif m.role == 'tool' %}
+{{- '<|start_header_id|>ipython<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}
+{%- else %}{{- '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' + m.content + '<|eot_id|>' }}
+{%- endif %}{% endfor %}
+{%- if add_generation_prompt %}{{- '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"""
+
+MISTRAL = """{%- if messages[0].role == 'system' %}{% set system = messages[0].content %}
+{%- set messages = messages[1:] %}{% endif %}{% set ns = namespace(n=0) %}
+{%- for m in messages %}{% if not (m.role == 'tool' or m.tool_calls) %}
+{%- if (m.role == 'user') != (ns.n % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}
+{%- set ns.n = ns.n + 1 %}{% endif %}{% endfor %}
+{%- for m in messages %}{% if m.role == 'user' %}
+{%- if tools and loop.last %}{{- '[AVAILABLE_TOOLS]' + (tools | tojson) + '[/AVAILABLE_TOOLS]' }}{% endif %}
+{{- '[INST]' + (system + '\n\n' if system is defined and loop.last else '') + m.content + '[/INST]' }}
+{%- elif m.tool_calls %}{{- '[TOOL_CALLS][' }}{% for c in m.tool_calls %}
+{%- if c.id is not defined or c.id | length != 9 %}{{ raise_exception('ids must be nine long') }}{% endif %}
+{{- '{"name": "' + c.function.name + '", "arguments": ' + (c.function.arguments | tojson) }}
+{{- ', "id": "' + c.id + '"}' + (']</s>' if loop.last else ', ') }}{% endfor %}
+{%- elif m.role == 'tool' %}
+{%- if m.tool_call_id | length != 9 %}{{ raise_exception('ids must be nine long') }}{% endif %}
+{{- '[TOOL_RESULTS]{"content": "' + m.content + '", "call_id": "' + m.tool_call_id + '"}[/TOOL_RESULTS]' }}
+{%- else %}{{- ' ' + m.content + '</s>' }}{% endif %}{% endfor %}"""
+
+GEMMA = """{%- if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}
+{%- for m in messages %}
+{%- if (m.role == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('roles must alternate') }}{% endif %}
+{{- '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' + m.content + '<end_of_turn>\n' }}
+{%- endfor %}{% if add_generation_prompt %}{{- '<start_of_turn>model\n' }}{% endif %}"""
+
+CALLS = (
+    ToolCall("call_aaaaaaaaaaaa", "get_weather", '{"city": "Paris"}'),
+    ToolCall("call_bbbbbbbbbbbb", "get_weather", '{"city": "Oslo"}'),
+)
+HISTORY = Prompt(
+    "r",
+    "m",
+    (
+        ChatMessage("system", "Be brief."),
+        ChatMessage("user", "Paris and Oslo?"),
+        ChatMessage("assistant", "", tool_calls=CALLS),
+        ChatMessage("tool", "22 degrees", tool_call_id=CALLS[0].id),
+        ChatMessage("tool", "9 degrees", tool_call_id=CALLS[1].id),
+    ),
+    tools=(WEATHER,),
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_folder: Path) -> Any:
+    """The tiny model's tokenizer; tests give it templates."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_folder)
+
+
+def a_template(tokenizer: Any, source: Any) -> Any:
+    from assistants_api.engine.template import Template
+
+    tokenizer.chat_template = source
+    return Template(tokenizer)
+
+
+def test_llama_3_is_shown_calls_one_by_one_each_with_its_result(tokenizer: Any) -> None:
+    template = a_template(tokenizer, LLAMA3)
+
+    text = template.render(HISTORY).text
+
+    assert template.describe() == {"chat_template": "own", "tool_template": "llama", "reasoning": "none"}
+    said = ['"parameters": {"city": "Paris"}', "22 degrees", '"parameters": {"city": "Oslo"}', "9 degrees"]
+    places = [text.index(words) for words in said]
+    assert places == sorted(places)
+    assert text.count("ipython<|end_header_id|>") == 2
+    assert "Be brief." in text
+
+
+def test_mistral_is_shown_ids_as_it_demands_the_same_for_call_and_result(tokenizer: Any) -> None:
+    template = a_template(tokenizer, MISTRAL)
+
+    text = template.render(HISTORY).text
+
+    assert template.describe()["tool_template"] == "mistral"
+    calls, _ = json.JSONDecoder().raw_decode(text.partition("[TOOL_CALLS]")[2])
+    results = [json.JSONDecoder().raw_decode(one)[0] for one in text.split("[TOOL_RESULTS]")[1:]]
+    assert [call["arguments"]["city"] for call in calls] == ["Paris", "Oslo"]
+    assert [result["call_id"] for result in results] == [call["id"] for call in calls]
+    assert [result["content"] for result in results] == ["22 degrees", "9 degrees"]
+    assert len({call["id"] for call in calls}) == 2
+    assert all(len(call["id"]) == 9 and call["id"].isalnum() for call in calls)
+
+
+def test_two_users_in_a_row_are_one_for_those_who_want_it_so(tokenizer: Any) -> None:
+    messages = (ChatMessage("user", "One."), ChatMessage("user", "Two."))
+
+    text = a_template(tokenizer, MISTRAL).render(Prompt("r", "m", messages)).text
+
+    assert text == "[INST]One.\n\nTwo.[/INST]"
+
+
+def test_of_several_templates_the_one_for_tools_is_used(tokenizer: Any) -> None:
+    template = a_template(tokenizer, {"default": GEMMA, "tool_use": LLAMA3})
+
+    assert template.source == LLAMA3
+
+
+def test_a_template_without_tools_is_told_of_them_in_words(tokenizer: Any) -> None:
+    template = a_template(tokenizer, GEMMA)
+
+    text = template.render(HISTORY).text
+
+    assert template.describe()["tool_template"] == "generic"
+    assert template.family.name == "hermes"
+    head, _, rest = text.partition("<tools>\n")
+    assert head.startswith("<start_of_turn>user\n# Tools")
+    assert json.loads(rest.partition("</tools>")[0]) == WEATHER
+    assert "Be brief." in rest
+    for call in CALLS:
+        body = json.dumps({"name": call.name, "arguments": json.loads(call.arguments)})
+        assert f"<tool_call>\n{body}\n</tool_call>" in rest
+    results = "<tool_response>\n22 degrees\n</tool_response>\n\n<tool_response>\n9 degrees\n</tool_response>"
+    assert f"<start_of_turn>user\n{results}<end_of_turn>" in rest
+    assert text.endswith("<start_of_turn>model\n")
+
+
+def test_without_tools_a_template_without_tools_is_used_as_it_is(tokenizer: Any) -> None:
+    text = a_template(tokenizer, GEMMA).render(replace(HISTORY, messages=HISTORY.messages[:2], tools=())).text
+
+    assert text == ("<start_of_turn>user\nBe brief.\n\nParis and Oslo?<end_of_turn>\n<start_of_turn>model\n")
+
+
+def test_no_template_at_all_gives_names_and_words(tokenizer: Any) -> None:
+    template = a_template(tokenizer, None)
+
+    text = template.render(replace(HISTORY, messages=HISTORY.messages[:2], tools=())).text
+
+    assert template.describe() == {"chat_template": "plain", "tool_template": "generic", "reasoning": "none"}
+    assert text == "system: Be brief.\nuser: Paris and Oslo?\nassistant:"
+
+
+def test_a_model_without_templates_calls_and_stops_before_it_speaks_for_the_user(tiny_folder: Path) -> None:
+    from assistants_api.engine.model import Model
+    from assistants_api.engine.rows import Row
+    from assistants_api.engine.template import Template
+
+    model = Model(EngineConfig(model=tiny_folder))
+    model.tokenizer.chat_template = None
+    model.template = Template(model.tokenizer)
+    prompt = replace(a_prompt("Paris?", max_tokens=None), tools=(WEATHER,))
+
+    def said(text: str) -> list[Any]:
+        row = Row(Submit(1, prompt, 1), model)
+        return [part for token in model.ids(text) if row.end is None for part in row.say(token)]
+
+    called = said(
+        '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Oslo"}}\n</tool_call>\nuser: no'
+    )
+    spoken = said(" It rains.\nuser: And in Oslo?")
+
+    assert [part.arguments for part in called if isinstance(part, ToolCall)] == ['{"city": "Oslo"}']
+    assert isinstance(spoken[-1], Stop)
+    assert spoken[-1].reason == "stop"
+    assert "".join(part.text for part in spoken[:-1]) == " It rains."
