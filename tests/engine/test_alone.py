@@ -1,7 +1,6 @@
 """Models that keep another state than attention answer one turn at a time, in every other way like the rest."""
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -222,7 +221,7 @@ async def test_the_engine_says_that_it_answers_one_at_a_time(tmp_path: Path) -> 
     engine = TransformersEngine(EngineConfig(model=folder, threads=1, max_context=512))
     await engine.start()
     try:
-        assert "linear_attention" in engine.describe().details["one_at_a_time"]
+        await until(lambda: "linear_attention" in engine.describe().details.get("one_at_a_time", ""))
         both = [_last(engine, a_prompt(text, temperature=1.5, max_tokens=64)) for text in ("one", "another")]
         assert [type(part) for part in await asyncio.gather(*both)] == [Stop, Stop]
     finally:
