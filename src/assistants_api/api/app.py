@@ -16,6 +16,7 @@ from assistants_api.api import (
     later,
     messages,
     models,
+    page,
     runs,
     steps,
     threads,
@@ -78,6 +79,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(completions.deployments, prefix=root)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
+    page.install(app)
     app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
     if parts.cors_origins:  # outermost, so that a browser may read refusals too
         app.add_middleware(

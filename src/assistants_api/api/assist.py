@@ -1,18 +1,27 @@
 """`POST /assist` over HTTP: one question, one answer."""
 
-from fastapi import APIRouter, Request, Response
+from collections.abc import AsyncIterator
+from datetime import datetime
+from urllib.parse import parse_qs
 
-from assistants_api.api.given import Given, Now, read_body
+from fastapi import APIRouter, Request, Response
+from pydantic import ValidationError
+
+from assistants_api.api import errors, page
+from assistants_api.api.given import Given, Now, read_body, read_bytes
+from assistants_api.api.parts import Parts
 from assistants_api.api.replies import stream
 from assistants_api.api.routing import StrictRoute, streams, takes
 from assistants_api.domain import ids
-from assistants_api.domain.errors import EngineFailed
-from assistants_api.domain.event import MessageMoved, RunMoved
+from assistants_api.domain.errors import EngineFailed, Problem
+from assistants_api.domain.event import LogEntry, MessageMoved, RunMoved
 from assistants_api.domain.message import MessageStatus
-from assistants_api.domain.run import RunStatus
+from assistants_api.domain.run import Run, RunStatus
 from assistants_api.services import assist as service
 from assistants_api.wire.assist import AssistRequest, AssistResponse
 from assistants_api.wire.runs import UsageObject
+
+_FORM = "application/x-www-form-urlencoded"
 
 router = APIRouter(tags=["Extensions"], route_class=StrictRoute)
 
@@ -26,12 +35,45 @@ router = APIRouter(tags=["Extensions"], route_class=StrictRoute)
 )
 async def assist(request: Request, given: Given, now: Now) -> Response:
     """Ask one question; the answer and the thread it is kept on come back. An extension."""
+    if request.headers.get("content-type", "").startswith(_FORM):
+        return await _plain_answer(request, given, now)
     body = await read_body(request, AssistRequest)
+    run = await _ask(body, given, now)
+    entries = given.log.follow(run.id)
+    if body.stream:
+        return stream(entries)
+    answer = await _answer(run, entries, given)
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+async def _plain_answer(request: Request, given: Parts, now: datetime) -> Response:
+    """The form of the plain page: an answer, or what went wrong, as a page again."""
+    fields = parse_qs((await read_bytes(request)).decode("utf-8", "replace"))
+    question, thread_id = (fields.get(name, [""])[0].strip() for name in ("question", "thread_id"))
+    if not question:
+        return page.plain(problem="Please write a question.", thread_id=thread_id, status=400)
+    try:
+        body = AssistRequest(question=question, thread_id=thread_id or None)
+        run = await _ask(body, given, now)
+        answer = await _answer(run, given.log.follow(run.id), given)
+    except ValidationError:
+        return page.plain(question=question, problem="This question is too long.", status=400)
+    except Problem as problem:
+        return page.plain(
+            question=question,
+            problem=problem.message,
+            thread_id=thread_id,
+            status=errors.answer(problem).status_code,
+        )
+    return page.plain(question=question, answer=answer.response, thread_id=answer.thread_id)
+
+
+async def _ask(body: AssistRequest, given: Parts, now: datetime) -> Run:
     if body.thread_id is not None:
         ids.check("thread_id", body.thread_id)
     if body.assistant_id is not None:
         ids.check("assistant_id", body.assistant_id)
-    run = await service.ask(
+    return await service.ask(
         given.db,
         body.question,
         body.thread_id,
@@ -41,9 +83,9 @@ async def assist(request: Request, given: Given, now: Now) -> Response:
         given.limits,
         now,
     )
-    entries = given.log.follow(run.id)
-    if body.stream:
-        return stream(entries)
+
+
+async def _answer(run: Run, entries: AsyncIterator[LogEntry], given: Parts) -> AssistResponse:
     text = ""
     async for entry in entries:
         match entry.event:
@@ -59,11 +101,10 @@ async def assist(request: Request, given: Given, now: Now) -> Response:
             f"Run {run.id} waits for the output of a function, which /assist cannot give:"
             " submit it to the run on its thread."
         )
-    answer = AssistResponse(
+    return AssistResponse(
         response=text,
         thread_id=run.thread_id,
         run_id=run.id,
         model=given.catalogue.resolve(run.model),
         usage=UsageObject.model_validate(run.usage),
     )
-    return Response(answer.model_dump_json(), media_type="application/json")

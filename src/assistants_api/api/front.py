@@ -123,7 +123,9 @@ def _denied(path: str, message: str, code: str | None) -> JSONResponse:
     if path.startswith("/openai"):
         body: dict[str, Any] = {"error": {"code": "401", "message": _AZURE_DENIED}}
         return JSONResponse(body, 401)
-    return JSONResponse(error_body(message, code=code), 401, {"www-authenticate": "Bearer"})
+    # A browser without JavaScript gives its key as the password of basic authentication.
+    ways = 'Basic realm="assistants-api", Bearer' if path == "/assist" else "Bearer"
+    return JSONResponse(error_body(message, code=code), 401, {"www-authenticate": ways})
 
 
 def _beta_problem(value: str) -> JSONResponse | None:

@@ -102,7 +102,7 @@ def metadata_wanted(request: Request) -> dict[str, str]:
 
 async def read_body(request: Request, model: type[R], *, may_be_absent: bool = False) -> R:
     """The checked body; raises `InvalidRequest` in the API's words."""
-    raw = await _bytes(request)
+    raw = await read_bytes(request)
     if not raw and may_be_absent:
         return model()
     kind = request.headers.get("content-type", "")
@@ -195,7 +195,7 @@ def _reason(error: ValueError) -> str:
     return str(error)[:200]
 
 
-async def _bytes(request: Request) -> bytes:
+async def read_bytes(request: Request) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise BodyTooLarge

@@ -1,0 +1,183 @@
+// What the views share. A view is a file in views/ whose default export is a Preact component: `({route, go})`, where
+// `route` is `{view, ids}` of the address after `#/`, and `go(path)` opens another. Words go through `t`, data is always text.
+
+import { h } from "./vendor/preact.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "./vendor/hooks.js";
+import htm from "./vendor/htm.js";
+import { marked } from "./vendor/marked.js";
+import "./vendor/purify.js";
+import * as api from "./api.js";
+import { t } from "./texts.js";
+
+export { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "./vendor/hooks.js";
+export { t };
+export const html = htm.bind(h);
+
+const purify = window.DOMPurify;
+const ALLOWED = {
+  USE_PROFILES: { html: true },
+  FORBID_TAGS: ["style", "form", "input", "button", "textarea", "select", "iframe", "img", "svg", "math", "audio", "video"],
+  FORBID_ATTR: ["style", "id", "name", "class"],
+  ALLOWED_URI_REGEXP: /^(?:https?:|mailto:|#file-)/i,
+};
+purify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.tagName === "A" && !node.getAttribute("href")?.startsWith("#file-")) {
+    node.setAttribute("target", "_blank");
+    node.setAttribute("rel", "noopener noreferrer");
+  }
+});
+
+const SHAPES = {
+  key: "M15 7a4 4 0 1 1-3.5 6H8v3H5v3H2v-3l6.6-6.6A4 4 0 0 1 15 7z",
+  clip: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.500 8.500a1.700 1.700 0 0 1-2.400-2.400L14 8",
+  search: "M10.500 4a6.500 6.500 0 1 1 0 13 6.500 6.500 0 0 1 0-13zM15.500 15.500L21 21",
+  code: "M8 7l-5 5 5 5M16 7l5 5-5 5M14 4l-4 16",
+  call: "M4 12h12M11 6l6 6-6 6M20 4v16",
+  message: "M4 5h16v11H9l-5 4z",
+};
+/** A small drawing beside words that say the same. */
+export const Icon = ({ name }) =>
+  html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[name]} /></svg>`;
+
+/** Sanitised HTML of Markdown. A citation's marker becomes a numbered chip, a sandbox path a link to its file. */
+function rendered(text, annotations) {
+  let source = text.replace(/[\uE000\uE001]/g, "");
+  annotations.forEach((annotation, place) => {
+    if (annotation.type === "file_path") source = source.replaceAll(annotation.text, `#${annotation.file_path.file_id}`);
+    else source = source.replaceAll(annotation.text, `\uE000${place}\uE001`);
+  });
+  const clean = purify.sanitize(marked.parse(source, { gfm: true, breaks: true }), ALLOWED);
+  return clean.replace(
+    /\uE000(\d+)\uE001/g,
+    (_, place) => `<button type="button" class="chip cite" data-cite="${place}" aria-label="${t("Source")} ${+place + 1}">${+place + 1}</button>`,
+  );
+}
+
+/** Saves a file of the server under a name. */
+export async function download(fileId, name) {
+  const file = name ?? (await api.get(`/files/${fileId}`)).filename.split("/").pop();
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await api.bytes(fileId));
+  link.download = file;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Text with Markdown; `onCite(annotation)` when a source is asked for. */
+export function Markdown({ text, annotations = [], onCite = () => {} }) {
+  const node = useRef();
+  useLayoutEffect(() => {
+    for (const block of node.current.querySelectorAll("pre")) {
+      block.tabIndex = 0;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.textContent = t("Copy");
+      button.onclick = () => copy(block.querySelector("code")?.textContent ?? "", button);
+      block.append(button);
+    }
+    for (const table of node.current.querySelectorAll("table")) {
+      const frame = document.createElement("div");
+      frame.className = "wide";
+      table.replaceWith(frame);
+      frame.append(table);
+    }
+  }, [text, annotations.length]);
+  const click = (event) => {
+    const chip = event.target.closest?.("[data-cite]");
+    if (chip) return onCite(annotations[+chip.dataset.cite]);
+    const link = event.target.closest?.("a[href^='#file-']");
+    if (link) {
+      event.preventDefault();
+      download(link.getAttribute("href").slice(1)).catch(fail);
+    }
+  };
+  return html`<div
+    class="markdown"
+    ref=${node}
+    onClick=${click}
+    dangerouslySetInnerHTML=${{ __html: rendered(text, annotations) }}
+  />`;
+}
+
+/** Puts text on the clipboard, and says so on the button. */
+export async function copy(text, button) {
+  await navigator.clipboard.writeText(text);
+  const before = button.textContent;
+  button.textContent = t("Copied");
+  setTimeout(() => (button.textContent = before), 1200);
+}
+
+export const Copy = ({ text, label }) =>
+  html`<button type="button" class="quiet" onClick=${(event) => copy(typeof text === "function" ? text() : text, event.currentTarget)}>
+    ${label ?? t("Copy")}
+  </button>`;
+
+/** Code or data in a frame of its own, with a copy button. */
+export const Code = ({ text, label }) =>
+  html`<figure class="code">
+    <pre tabindex="0" aria-label=${label ?? t("Code")}><code>${text}</code></pre>
+    <${Copy} text=${text} />
+  </figure>`;
+
+/** An image that the server keeps; it may be saved. */
+export function ServerImage({ fileId, alt = t("Image made by code") }) {
+  const [url, setUrl] = useState(null);
+  useEffect(() => {
+    let made = null;
+    api.bytes(fileId).then((blob) => setUrl((made = URL.createObjectURL(blob))), fail);
+    return () => made && URL.revokeObjectURL(made);
+  }, [fileId]);
+  return html`<figure class="image">
+    ${url ? html`<img src=${url} alt=${alt} />` : html`<span class="muted">${t("Loading …")}</span>`}
+    <button type="button" class="quiet" onClick=${() => download(fileId).catch(fail)}>${t("Download")}</button>
+  </figure>`;
+}
+
+/** A modal window; Escape closes it. */
+export function Dialog({ title, onClose, children }) {
+  const node = useRef();
+  useEffect(() => {
+    node.current.showModal();
+  }, []);
+  return html`<dialog ref=${node} aria-label=${title} onClose=${onClose} onClick=${(e) => e.target === node.current && node.current.close()}>
+    <header>
+      <h2>${title}</h2>
+      <button type="button" class="quiet" aria-label=${t("Close")} onClick=${() => node.current.close()}>✕</button>
+    </header>
+    <div class="dialog-body">${children}</div>
+  </dialog>`;
+}
+
+/** A label, its field, a line of help, and what is wrong with it. */
+export const Field = ({ label, help, error, children }) =>
+  html`<label class="field">
+    <span class="label">${label}</span>
+    ${children} ${help && html`<small class="muted">${help}</small>`} ${error && html`<small class="bad" role="alert">${error}</small>`}
+  </label>`;
+
+/** Shows a problem at the foot of the page until it is closed. */
+export const fail = (error) =>
+  error?.name !== "AbortError" && window.dispatchEvent(new CustomEvent("problem", { detail: error?.message ?? String(error) }));
+
+export const ago = (seconds) => new Date(seconds * 1000).toLocaleString();
+export const ms = (seconds) =>
+  seconds == null ? "–" : seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+export const size = (count) =>
+  count < 1024 ? `${count} B` : count < 1 << 20 ? `${(count / 1024).toFixed(1)} kB` : `${(count / (1 << 20)).toFixed(1)} MB`;
+
+/** Loads once and again when `keys` change: `[value, reload, problem]`. */
+export function useLoaded(load, keys) {
+  const [value, setValue] = useState(undefined);
+  const [problem, setProblem] = useState(null);
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    let current = true;
+    load().then(
+      (found) => current && (setValue(found), setProblem(null)),
+      (error) => current && setProblem(error),
+    );
+    return () => (current = false);
+  }, [...keys, turn]);
+  return [value, () => setTurn((n) => n + 1), problem];
+}
