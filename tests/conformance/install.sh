@@ -12,7 +12,7 @@ if ! command -v npm >/dev/null; then
   echo "npm is not installed: the tests of the Node SDKs will be skipped" >&2
   exit 0
 fi
-for folder in tests/conformance/node/v4 tests/conformance/node/v7 tests/conformance/node/types; do
+for folder in tests/conformance/node/v4 tests/conformance/node/v7 tests/conformance/node/types tests/browser/axe; do
   if [ ! -e "$folder/node_modules/.package-lock.json" ] || [ "$folder/package.json" -nt "$folder/node_modules" ]; then
     (cd "$folder" && npm install --no-audit --no-fund --no-package-lock --silent && touch node_modules)
   fi

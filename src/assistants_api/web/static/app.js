@@ -93,7 +93,7 @@ function App() {
         </button>
       </div>
     </header>
-    <main id="main" tabindex="-1" class=${`view-${route.view}`}><${View} route=${route} go=${go} /></main>
+    <main id="main" tabindex="0" class=${`view-${route.view}`}><${View} route=${route} go=${go} /></main>
     <div class="problems" role="alert">
       ${problems.map(
         (text, place) => html`<p key=${place}>

@@ -151,10 +151,10 @@ export function Dialog({ title, onClose, children }) {
 
 /** A label, its field, a line of help, and what is wrong with it. */
 export const Field = ({ label, help, error, children }) =>
-  html`<label class="field">
-    <span class="label">${label}</span>
-    ${children} ${help && html`<small class="muted">${help}</small>`} ${error && html`<small class="bad" role="alert">${error}</small>`}
-  </label>`;
+  html`<div class="field">
+    <label><span class="label">${label}</span>${children}</label>
+    ${help && html`<small class="muted">${help}</small>`} ${error && html`<small class="bad" role="alert">${error}</small>`}
+  </div>`;
 
 /** Shows a problem at the foot of the page until it is closed. */
 export const fail = (error) =>

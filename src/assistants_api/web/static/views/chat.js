@@ -397,7 +397,7 @@ export default function Chat({ route, go }) {
         <button type="button" class="quiet drawer" aria-expanded=${isOpen} aria-label=${t("Threads")} onClick=${() => setIsOpen(!isOpen)}>☰</button>
         <label class="row">
           <span class="muted">${t("Assistant")}</span>
-          <select value=${assistant?.id ?? ""} onChange=${(e) => choose(e.target.value)}>
+          <select aria-label=${t("Assistant")} value=${assistant?.id ?? ""} onChange=${(e) => choose(e.target.value)}>
             ${(assistants ?? []).map((each) => html`<option key=${each.id} value=${each.id}>${each.name || each.id}</option>`)}
             ${assistants && !assistants.length && html`<option value="">${t("A new one")}</option>`}
           </select>

@@ -1,0 +1,32 @@
+"""What the scripted engine plays for the browser tests."""
+
+from typing import Any
+
+HOSTILE = (
+    "<img src=x onerror=\"document.title='hacked'\">",
+    "<script>document.title='hacked'</script>",
+    "<svg onload=\"document.title='hacked'\"><animate onbegin=\"document.title='hacked'\" attributeName=x dur=1s>",
+    "[click](javascript:document.title='hacked')",
+    "<a href=\"javascript:document.title='hacked'\">x</a>",
+    "<iframe srcdoc=\"<script>parent.document.title='hacked'</script>\"></iframe>",
+    "<details open ontoggle=\"document.title='hacked'\">x</details>",
+    "<form action=\"javascript:document.title='hacked'\"><button>x</button></form>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=\"document.title='hacked'\">",
+    "![x](x\"onerror=\"document.title='hacked')",
+    "\ue0000\ue001<b onmouseover=\"document.title='hacked'\">bold</b>",
+    '<style>body{display:none}</style><base href="http://127.0.0.1:9/">',
+)
+SCRIPT: list[Any] = [
+    {"when": "slowly", "steps": [step for n in range(300) for step in (f"word{n} ", {"pause": 0.02})]},
+    {"when": "weather", "steps": [{"call": "get_weather", "arguments": {"city": "Oslo"}}]},
+    {"when": "degrees", "steps": ["It is cold in Oslo."]},
+    {"when": "attack", "steps": [{"text": "\n\n".join(HOSTILE)}]},
+    {
+        "when": "markdown",
+        "steps": [
+            {"text": "# Title\n\n- one\n- two\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"}
+        ],
+    },
+    ["Hello, how can I help you today?"],
+    *[["Hello, how can I help you today?"]] * 200,
+]

@@ -1,0 +1,275 @@
+"""Asking on the page: streams, stops, reloads, branches, functions, files, and text that would like to be code."""
+
+import os
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.script import HOSTILE, SCRIPT
+from tests.conformance.serving import serving
+
+BETA = {"OpenAI-Beta": "assistants=v2"}
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
+def assistant(served, **fields) -> str:
+    body = {"model": "any", "name": "Tested", **fields}
+    made = httpx.post(f"{served.base_url}/assistants", json=body, headers=BETA)
+    assert made.status_code == 200, made.text
+    return made.json()["id"]
+
+
+def answers(page: Page):
+    return page.locator(".message.assistant .markdown")
+
+
+def done(page: Page) -> None:
+    expect(page.locator(".run-line .state").last).to_have_text("completed")
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "word"), [("What is a token?", "language model"), ("什么是人工智能？", "计算机")]
+)
+def test_a_question_is_answered(bundled, visit, question, word):
+    page = visit(bundled)
+
+    ask(page, question)
+
+    expect(answers(page)).to_contain_text(word)
+    done(page)
+    expect(
+        page.get_by_role("complementary", name="Threads").get_by_role("link", name=question)
+    ).to_be_visible()
+
+
+@pytest.mark.model
+def test_a_dropped_document_is_searched_and_its_source_opens(bundled, visit):
+    page = visit(bundled)
+    page.get_by_role("button", name=re.compile("Chat with your documents")).click()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("When does the office close?")
+
+    page.get_by_role("button", name="Send").click()
+    done(page)
+    page.get_by_role("button", name="Source 1").click()
+
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("handbook.md")
+    expect(dialog).to_contain_text("The office closes at 18:30.")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+@pytest.mark.model
+def test_a_chart_is_shown(bundled, visit):
+    if bundled.ready()["sandbox"]["tier"] == "off":
+        assert not os.environ.get("CI"), "in CI a sandbox must be there"
+        pytest.skip("no sandbox on this machine")
+    page = visit(bundled)
+    page.get_by_role("button", name=re.compile("Data analysis")).click()
+    expect(page.get_by_label("Message", exact=True)).to_have_value("Draw a bar chart of 3, 5, 8")
+
+    page.get_by_role("button", name="Send").click()
+    done(page)
+
+    image = page.locator(".message.assistant img")
+    expect(image).to_be_visible()
+    assert image.evaluate("node => node.naturalWidth") > 100
+
+
+def test_a_file_is_attached_by_the_picker(scripted, visit):
+    page = visit(scripted)
+    page.set_input_files(
+        "input[type=file]", {"name": "<b>notes.md", "mimeType": "text/plain", "buffer": b"one"}
+    )
+    chosen = page.get_by_role("list", name="Attachments")
+    expect(chosen).to_contain_text("<b>notes.md")
+    expect(chosen.get_by_role("progressbar")).to_have_count(0)
+    chosen.get_by_role("combobox").select_option("file_search")
+
+    ask(page, "Hello")
+
+    expect(page.locator(".message.user")).to_contain_text("1 files")
+    done(page)
+
+
+def test_stop_cancels_the_run(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk slowly")
+    expect(answers(page)).to_contain_text("word3")
+
+    page.get_by_role("button", name="Stop").click()
+
+    expect(page.locator(".run-line .state").last).to_have_text("cancelled")
+    expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_a_reload_in_mid_answer_goes_on_with_it(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk slowly please")
+    expect(answers(page)).to_contain_text("word5")
+
+    page.reload()
+
+    expect(answers(page)).to_contain_text("word299")
+    text = answers(page).inner_text()
+    assert re.findall(r"word(\d+)", text) == [str(n) for n in range(300)]
+    done(page)
+
+
+def test_a_lost_line_is_taken_up_again(tmp_path, visit):
+    with serving(tmp_path, SCRIPT) as served:
+        page = visit(served)
+        ask(page, "Talk slowly again")
+        expect(answers(page)).to_contain_text("word5")
+
+        served.kill()
+        expect(page.get_by_text("Line lost")).to_be_visible()
+        second = served.again()
+        try:
+            expect(answers(page)).to_contain_text("word299")
+            assert re.findall(r"word(\d+)", answers(page).inner_text()) == [str(n) for n in range(300)]
+            done(page)
+        finally:
+            second.stop()
+
+
+def test_an_edited_question_makes_a_branch_and_retry_answers_again(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    first = page.url
+
+    page.locator(".message.user").hover()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Edit").fill("Hello, branch")
+    page.get_by_role("button", name="Ask in a new branch").click()
+
+    expect(page.locator(".message.user")).to_have_text(re.compile("Hello, branch"))
+    done(page)
+    assert page.url != first
+    page.locator(".message.assistant").hover()
+    page.get_by_role("button", name="Retry").click()
+    done(page)
+    expect(answers(page)).to_have_count(1)
+
+
+def test_a_person_answers_a_function(scripted, visit):
+    function = {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    }
+    made = assistant(scripted, tools=[{"type": "function", "function": function}])
+    page = visit(scripted)
+    page.get_by_label("Assistant", exact=True).select_option(made)
+
+    ask(page, "What is the weather?")
+
+    form = page.get_by_role("form", name="Function outputs")
+    expect(form).to_contain_text("Oslo")
+    form.get_by_text("Let JavaScript answer").click()
+    form.get_by_label("JavaScript", exact=True).fill("return `3 degrees in ${args.city}`")
+    form.get_by_role("button", name="Run").click()
+    expect(form.get_by_label("Output", exact=True)).to_have_value("3 degrees in Oslo")
+    form.get_by_role("button", name="Submit outputs").click()
+    expect(answers(page)).to_contain_text("It is cold in Oslo.")
+    done(page)
+
+
+def test_a_snippet_reaches_neither_the_page_nor_the_network(scripted, visit):
+    function = {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    }
+    made = assistant(scripted, tools=[{"type": "function", "function": function}])
+    page = visit(scripted)
+    page.get_by_label("Assistant", exact=True).select_option(made)
+    ask(page, "What is the weather?")
+    form = page.get_by_role("form", name="Function outputs")
+    form.get_by_text("Let JavaScript answer").click()
+
+    form.get_by_label("JavaScript", exact=True).fill(
+        "const out = [];"
+        "try { parent.document.title } catch (e) { out.push('page') }"
+        "try { localStorage.length } catch (e) { out.push('storage') }"
+        "try { await fetch('/v1/models') } catch (e) { out.push('network') }"
+        "return out.join()"
+    )
+    form.get_by_role("button", name="Run").click()
+
+    expect(form.get_by_label("Output", exact=True)).to_have_value("page,storage,network")
+
+
+def test_markdown_is_shown_and_code_can_be_copied(scripted, visit):
+    page = visit(scripted, permissions=["clipboard-read", "clipboard-write"])
+    ask(page, "Show markdown")
+    done(page)
+
+    expect(answers(page).get_by_role("heading", name="Title")).to_be_visible()
+    expect(answers(page).get_by_role("cell", name="2")).to_be_visible()
+    answers(page).get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "print(1)\n"
+
+
+def test_text_never_becomes_code(scripted, visit):
+    title = "".join(HOSTILE)[:200]
+    assistant(scripted, name=title)
+    page = visit(scripted)
+    expect(page.locator("option", has_text="onerror").first).to_be_attached()
+    page.set_input_files(
+        "input[type=file]",
+        {"name": "<img src=x onerror=alert(1)>.md", "mimeType": "text/plain", "buffer": b"x"},
+    )
+    expect(page.get_by_role("list", name="Attachments").get_by_role("progressbar")).to_have_count(0)
+
+    ask(page, "attack " + "\n".join(HOSTILE))
+    done(page)
+    page.get_by_role("link", name="Look inside").last.click()
+    page.get_by_role("button", name="Show every event").click()
+    expect(page.locator(".events li").last).to_be_visible()
+    page.go_back()
+    done(page)
+
+    for place in page.locator(".markdown a").all():
+        assert not (place.get_attribute("href") or "").startswith("javascript")
+    found = page.evaluate(
+        "[...document.querySelectorAll('#app *')].filter(n =>"
+        " ['SCRIPT', 'IFRAME', 'STYLE', 'BASE'].includes(n.tagName)"
+        " || [...n.attributes].some(a => a.name.startsWith('on'))).length"
+    )
+    assert found == 0
+    assert "hacked" not in page.title()
+
+
+def test_a_key_is_asked_for_and_kept(tmp_path, visit):
+    with serving(tmp_path, [["Hello there."]] * 9, api_keys="sk-browser") as served:
+        page = visit(served)
+        field = page.get_by_role("dialog").get_by_label("API key", exact=False)
+        field.first.fill("sk-browser")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+        ask(page, "Hello")
+        expect(answers(page)).to_contain_text("Hello there.")
+        page.reload()
+        expect(answers(page)).to_contain_text("Hello there.")
+
+
+def test_threads_are_found_and_deleted(scripted, visit):
+    page = visit(scripted)
+    ask(page, "A question about zebras")
+    done(page)
+    side = page.get_by_role("complementary", name="Threads")
+
+    side.get_by_role("searchbox").fill("zebras")
+    expect(side.get_by_role("listitem")).to_have_count(1)
+    side.get_by_role("listitem").hover()
+    side.get_by_role("button", name=re.compile("Delete")).click()
+
+    expect(side.get_by_text("Nothing here yet.")).to_be_visible()

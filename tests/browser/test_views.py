@@ -1,0 +1,168 @@
+"""The other views, the plain page, languages, and what axe finds in all of them."""
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from assistants_api.web import STATIC
+from tests.browser.conftest import AXE
+from tests.browser.test_chat import BETA, answers, ask, assistant, done
+
+
+def test_a_run_can_be_looked_through(scripted, visit):
+    page = visit(scripted, permissions=["clipboard-read", "clipboard-write"])
+    ask(page, "Hello")
+    done(page)
+
+    page.get_by_role("link", name="Look inside").click()
+
+    stages = page.get_by_role("list", name="Stages").get_by_role("listitem")
+    expect(stages).to_have_text(
+        [re.compile(s) for s in ("Request", "Input", "inference", "Output", "Response sent")]
+    )
+    expect(page.get_by_role("heading", name="Model call 1")).to_be_visible()
+    page.get_by_role("button", name="Python").click()
+    expect(page.locator("figure.code", has_text="from openai import OpenAI")).to_be_visible()
+    page.get_by_role("button", name="Show every event").click()
+    expect(page.locator(".events")).to_contain_text("thread.run.completed")
+
+
+def test_an_assistant_is_made_changed_and_deleted(scripted, visit):
+    page = visit(scripted, "#/assistants/new")
+    page.get_by_label("Name", exact=False).first.fill("Librarian")
+    page.get_by_label("Instructions").fill("You find books.")
+    page.get_by_role("button", name="Add a function").click()
+    editor = page.get_by_label("Function 1")
+    editor.fill('{"name": }')
+    expect(page.get_by_role("alert").filter(has_text="JSON")).to_be_visible()
+    expect(page.get_by_role("button", name="Save")).to_be_disabled()
+    editor.fill('{"name": "find book"}')
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert").filter(has_text="name").first).to_be_visible()
+    editor.fill('{"name": "find_book"}')
+    page.get_by_role("button", name="Save").click()
+
+    expect(page).to_have_url(re.compile("assistants/asst_"))
+    made = httpx.get(f"{scripted.base_url}/assistants/{page.url.rpartition('/')[2]}", headers=BETA).json()
+    assert made["instructions"] == "You find books."
+    assert made["tools"][0]["function"]["name"] == "find_book"
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="Librarian")).to_have_count(0)
+
+
+def test_a_store_takes_files_and_is_searched(scripted, visit):
+    page = visit(scripted, "#/stores")
+    page.get_by_role("button", name="New store").click()
+    expect(page).to_have_url(re.compile("stores/vs_"))
+
+    page.set_input_files(
+        "input[type=file]", {"name": "zoo.md", "mimeType": "text/plain", "buffer": b"The zebra is striped."}
+    )
+    row = page.get_by_role("row", name=re.compile("zoo.md"))
+    expect(row).to_contain_text("completed")
+    page.get_by_role("searchbox", name="Search this store").fill("zebra")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.locator(".results")).to_contain_text("The zebra is striped.")
+    row.get_by_role("button", name="None").click()
+    page.get_by_role("dialog").get_by_label("Attributes").last.fill('{"kind": "animal"}')
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(row.get_by_role("button", name="1")).to_be_visible()
+    row.get_by_role("button", name="Remove zoo.md").click()
+    expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+
+
+def test_the_server_shows_how_it_does(scripted, visit):
+    page = visit(scripted, "#/server")
+
+    expect(page.get_by_role("heading", name="Server")).to_be_visible()
+    expect(page.get_by_text("scripted").first).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Runs in progress"))).to_be_visible()
+
+
+def test_the_page_speaks_chinese(scripted, visit):
+    page = visit(scripted, locale="zh-CN")
+
+    expect(page.get_by_role("link", name="新对话")).to_be_visible()
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("link", name="New chat")).to_be_visible()
+
+
+def test_every_text_has_its_chinese():
+    table = (STATIC / "texts.js").read_text(encoding="utf-8")
+    known = {a or b for a, b in re.findall(r'^  (?:"((?:[^"\\]|\\.)*)"|(\w+)):', table, re.MULTILINE)}
+    files = [STATIC / "app.js", STATIC / "ui.js", *(STATIC / "views").glob("*.js")]
+    used = {text for file in files for text in re.findall(r'\bt\(\s*"((?:[^"\\]|\\.)*)"', file.read_text())}
+
+    assert len(used) > 100
+    assert used <= known
+
+
+def test_starters_are_assistants_that_the_server_takes(scripted):
+    starters = json.loads((STATIC / "starters.json").read_text(encoding="utf-8"))
+
+    for starter in starters:
+        assert assistant(scripted, **starter["assistant"])
+        assert starter["title"].keys() == starter["about"].keys() == starter["first"].keys() == {"en", "zh"}
+
+
+def test_the_plain_page_answers_without_javascript(scripted, visit):
+    page = visit(scripted, "assist", java_script_enabled=False)
+    page.get_by_label("Question").fill("attack")
+    page.get_by_role("button", name="Ask").click()
+
+    expect(page.get_by_role("status")).to_contain_text("onerror")
+    assert "hacked" not in page.title()
+    page.get_by_label("Question").fill("Hello")
+    page.get_by_role("button", name="Ask").click()
+    expect(page.get_by_role("status")).to_contain_text("how can I help")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_axe_finds_nothing_serious(scripted, visit, colours):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm was not there")
+    assistant(scripted, name="Looked at")
+    httpx.post(f"{scripted.base_url}/vector_stores", json={"name": "Looked at"}, headers=BETA)
+    page = visit(scripted, color_scheme=colours)
+    ask(page, "Show markdown")
+    done(page)
+    expect(answers(page)).to_be_visible()
+    views = [
+        page.url,
+        page.get_by_role("link", name="Look inside").get_attribute("href"),
+        "#/chat",
+        "#/assistants/new",
+        "#/stores",
+        "#/server",
+        "assist",
+    ]
+    serious = []
+    for view in views:
+        page.goto(view if view.startswith("http") else f"{scripted.root}/{view}")
+        expect(page.get_by_role("heading").first).to_be_visible()
+        # The page's own policy lets no other script in: axe comes in by the debugger.
+        page.context.new_cdp_session(page).send(
+            "Runtime.evaluate", {"expression": Path(AXE).read_text(encoding="utf-8")}
+        )
+        found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+        serious += [
+            (view, each["id"], each["nodes"][0]["html"][:200])
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+    assert serious == []
+
+
+def test_a_narrow_screen_has_a_drawer(scripted, visit):
+    page = visit(scripted, viewport={"width": 380, "height": 700})
+    side = page.get_by_role("complementary", name="Threads")
+    expect(side).to_be_hidden()
+
+    page.get_by_role("button", name="Threads").click()
+
+    expect(side).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 380
