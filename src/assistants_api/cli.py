@@ -168,6 +168,13 @@ class _Http(uvicorn.Server):
         """Whether any request is open."""
         return bool(self.server_state.tasks)
 
+    def stop_listening(self) -> None:
+        """Take no new connection, and no new request on an old one; what is open goes on."""
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
 
 async def _stop_in_order(http: _Http, server: Server, settings: Settings) -> None:
     """After SIGTERM: not ready any more, no new claims, what runs may end; then the rest is handed over."""
@@ -184,9 +191,13 @@ async def _stop_in_order(http: _Http, server: Server, settings: Settings) -> Non
 async def _drain_server(http: _Http, server: Server, settings: Settings) -> None:
     notice = asyncio.create_task(asyncio.sleep(settings.drain_notice_seconds))
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(settings.drain_seconds):
+        async with asyncio.timeout(max(settings.drain_seconds, settings.drain_notice_seconds)):
             if server.worker is not None:
                 await server.worker.drain(settings.drain_seconds)
+            # A balancer that has not noticed yet still sends requests: they too are answered to their end.
+            await asyncio.shield(notice)
+            if server.worker is None:
+                http.stop_listening()
             while http.is_answering:  # noqa: ASYNC110 - uvicorn has no event for this
                 await asyncio.sleep(_LOOK_SECONDS)
     await notice
