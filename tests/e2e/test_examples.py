@@ -97,3 +97,17 @@ def test_a_chart_is_drawn(coding):
     parts = client.beta.threads.messages.list(thread.id).data[0].content
     image = next(part.image_file.file_id for part in parts if part.type == "image_file")
     assert client.files.content(image).read().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("customer_service.py", "intents:"),
+        ("health_information.py", "This is general information and no diagnosis."),
+        ("product_copy.py", "tokens]"),
+        ("shop.py", "[search_products"),
+        ("tutor.py", "has 6 messages"),
+    ],
+)
+def test_what_takes_a_larger_model_runs_to_its_end_all_the_same(server, tmp_path, name, words):
+    assert words in printed(name, server, tmp_path)
