@@ -68,6 +68,7 @@ compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
 bench: $(TEST_STAMP) sandbox ## time added by the server and by the sandbox; prints tables
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.sandbox
+	$(BIN)/python -m benchmarks.page
 
 clean: ## remove what install and tests made
 	rm -rf $(VENV) $(SANDBOX_ENV) .venv-sdk1 .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules

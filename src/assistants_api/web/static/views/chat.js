@@ -225,7 +225,6 @@ export default function Chat({ route, go }) {
   const [first, setFirst] = useState("");
   const following = useRef(null);
   const foot = useRef();
-  const list = useRef();
   const assistant = assistants?.find((each) => each.id === assistantId) ?? assistants?.[0];
   const isBusy = isSending || (live.run !== null && !ENDED.has(live.run.status));
 
@@ -299,10 +298,10 @@ export default function Chat({ route, go }) {
   }, [threadId]);
 
   // Reads along at the foot, unless the reader has scrolled up.
-  useLayoutEffect(() => {
-    const box = list.current;
-    if (box && box.scrollHeight - box.scrollTop - box.clientHeight < 160) foot.current?.scrollIntoView({ block: "end" });
-  }, [live, messages]);
+  const reading = useRef(true);
+  const scrolled = ({ currentTarget: box }) => (reading.current = box.scrollHeight - box.scrollTop - box.clientHeight < 160);
+  const toFoot = () => reading.current && foot.current?.scrollIntoView({ block: "end" });
+  useLayoutEffect(toFoot, [live, messages]);
 
   const start = async (thread) => {
     const chosen = assistant ?? (await firstAssistant());
@@ -330,7 +329,7 @@ export default function Chat({ route, go }) {
       if (!threadId) return start((await api.post("/threads", { messages: [message], metadata: title(text) })).id);
       const made = await api.post(`/threads/${threadId}/messages`, message);
       setMessages((all) => [...all, made]);
-      foot.current?.scrollIntoView({ block: "end" });
+      reading.current = true;
       return start(threadId);
     });
   const branch = (place, text) =>
@@ -404,7 +403,7 @@ export default function Chat({ route, go }) {
         </label>
         <a href=${assistant ? `#/assistants/${assistant.id}` : "#/assistants/new"}>${assistant ? t("Edit") : t("Create")}</a>
       </header>
-      <div class="messages" ref=${list} tabindex="0" role="log" aria-label=${t("Messages")}>
+      <div class="messages" onScroll=${scrolled} onLoadCapture=${toFoot} tabindex="0" role="log" aria-label=${t("Messages")}>
         ${!threadId && html`<${Starters} onPick=${pick} />`}
         ${kept.map((message, place) => {
           const record = runs[message.run_id];
