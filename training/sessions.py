@@ -611,7 +611,8 @@ def plot(rng: Draw, zh: bool) -> Turn:
     kind = rng.choice(["bar", "line"])
     values = numbers(rng)
     said = {"bar": "柱状图", "line": "折线图"}[kind] if zh else kind
-    drawn = f"plt.bar(range({len(values)}), {values})" if kind == "bar" else f"plt.plot({values})"
+    # The model cannot count what it copies, so Python does.
+    drawn = f"values = {values}\nplt.bar(range(len(values)), values)" if kind == "bar" else f"plt.plot({values})"
     image = f"figure-{rng.randint(1, 5)}.png"
     answer = f"这是{said}：{image}。" if zh else f"Here is the {kind} chart: {image}."
     return (
