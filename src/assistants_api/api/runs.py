@@ -1,5 +1,7 @@
 """Runs over HTTP, each creating route as an object or as a stream."""
 
+import asyncio
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -8,7 +10,8 @@ from assistants_api.api.given import Given, Now, PageGiven, RunId, ThreadId, pat
 from assistants_api.api.replies import page_reply, run_reply, stream
 from assistants_api.api.routing import StrictRoute, both, streams, takes
 from assistants_api.domain import ids
-from assistants_api.domain.errors import InvalidRequest
+from assistants_api.domain.errors import Closing, InvalidRequest
+from assistants_api.domain.event import RunMoved
 from assistants_api.services import runs, traces
 from assistants_api.wire.base import Request as _Wire
 from assistants_api.wire.runs import (
@@ -96,9 +99,32 @@ async def list_runs(thread_id: ThreadId, given: Given, query: PageGiven) -> Resp
 
 
 @router.get("/{thread_id}/runs/{run_id}", operation_id="getRun", response_model=RunObject, openapi_extra=_ID)
-async def get_run(thread_id: ThreadId, run_id: RunId, given: Given, now: Now) -> Response:
-    """Retrieve a run."""
-    return run_reply(await runs.get_run(given.db, thread_id, run_id), now)
+async def get_run(
+    thread_id: ThreadId,
+    run_id: RunId,
+    given: Given,
+    now: Now,
+    wait: Annotated[
+        float | None,
+        Query(
+            ge=0, le=60, description="Answer when the run needs no more waiting, or after so many seconds."
+        ),
+    ] = None,
+) -> Response:
+    """Retrieve a run; with `wait` (an extension) once it ends or requires action, or the seconds are over."""
+    run = await runs.get_run(given.db, thread_id, run_id)
+    if wait and not run.ends_stream:
+        following = given.log.follow(run_id, until_final=True)
+        with suppress(TimeoutError, Closing):
+            async with aclosing(following), asyncio.timeout(wait):
+                async for entry in following:
+                    # An action that was required earlier is among the entries: what counts is the run now.
+                    if isinstance(entry.event, RunMoved) and entry.event.run.ends_stream:
+                        run = await runs.get_run(given.db, thread_id, run_id)
+                        if run.ends_stream:
+                            break
+        run = await runs.get_run(given.db, thread_id, run_id)
+    return run_reply(run, now)
 
 
 @router.post(
