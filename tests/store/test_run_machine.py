@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from assistants_api.domain.assistant import NewAssistant
 from assistants_api.domain.errors import InvalidRequest, LostLease
 from assistants_api.domain.event import RunMoved
-from assistants_api.domain.message import NewMessage, text_part
+from assistants_api.domain.message import NewMessage, Shown, text_part
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.run import FINAL, NEXT, NewRun, Run, RunStatus
@@ -109,7 +109,7 @@ class RunLife(RuleBasedStateMachine):
                 async with self.db.read() as tx:
                     run, seq = await tx.runs.get(job.subject_id), await tx.events.last_seq(job.subject_id)
                     message, open_step = await tx.messages.open_of(run.id), await tx.steps.open_of(run.id)
-                    shown = await tx.events.text_of(run.id, message.id) if message else ""
+                    shown = await tx.events.shown_of(run.id, message.id) if message else Shown()
                 recording = Recording(self.writer, Channel(run.id, job.lease, seq), run)
                 if message is not None and open_step is not None:
                     recording.resume(message, open_step, shown)
