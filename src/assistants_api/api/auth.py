@@ -27,7 +27,7 @@ class KeyRing:
             self._read_at = time.monotonic()
         if not self._digests:
             return None
-        secret = _secret(headers)
+        secret = secret_of(headers)
         if not secret:
             return "Missing bearer or basic authentication in header", None
         given = digest(secret)
@@ -40,7 +40,8 @@ class KeyRing:
         return message, "invalid_api_key"
 
 
-def _secret(headers: dict[bytes, bytes]) -> str:
+def secret_of(headers: dict[bytes, bytes]) -> str:
+    """The key that a caller shows, in any of the ways; empty without one."""
     if b"api-key" in headers:
         return headers[b"api-key"].decode("latin-1").strip()
     scheme, _, value = headers.get(b"authorization", b"").decode("latin-1").partition(" ")

@@ -12,6 +12,8 @@ from assistants_api.api.given import MAX_BODY_BYTES, BodyCut, BodyTooLarge
 from assistants_api.domain.errors import (
     EngineFailed,
     InvalidRequest,
+    KeyInUse,
+    KeyReused,
     NotFound,
     Problem,
     TooManyRequests,
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 STATUS: dict[type[Problem], tuple[int, str]] = {
     InvalidRequest: (400, "invalid_request_error"),
     NotFound: (404, "invalid_request_error"),
+    KeyInUse: (409, "invalid_request_error"),
+    KeyReused: (422, "invalid_request_error"),
     TooManyRequests: (429, "requests"),
     Unavailable: (503, "server_error"),
     EngineFailed: (502, "server_error"),
@@ -53,7 +57,7 @@ def answer(problem: Problem) -> JSONResponse:
         headers["retry-after"] = str(problem.retry_after)
     if isinstance(problem, EngineFailed):
         headers["x-should-retry"] = "false"
-    if isinstance(problem, Unavailable):
+    if isinstance(problem, Unavailable | KeyInUse):
         headers["retry-after"] = "1"
     return JSONResponse(body, status, headers)
 

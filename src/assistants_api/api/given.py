@@ -35,7 +35,7 @@ class BodyCut(Exception):
 
 async def parts_of(request: Request) -> Parts:
     """The parts that this application was built over."""
-    parts: Parts = request.app.state.parts
+    parts: Parts = request.scope.get("parts") or request.app.state.parts
     return parts
 
 
@@ -196,6 +196,7 @@ def _reason(error: ValueError) -> str:
 
 
 async def read_bytes(request: Request) -> bytes:
+    """The whole body, once; raises `BodyTooLarge` and `BodyCut`."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > MAX_BODY_BYTES:
         raise BodyTooLarge

@@ -12,6 +12,7 @@ from assistants_api.domain.errors import Closing, NotFound, Problem
 from assistants_api.domain.event import LogEntry
 from assistants_api.domain.page import Page
 from assistants_api.domain.run import Run
+from assistants_api.store.log import Log
 from assistants_api.wire import base
 from assistants_api.wire.problems import error_body
 from assistants_api.wire.run_events import DONE, error_frame, frame
@@ -40,9 +41,29 @@ def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) 
     return reply(model.over([item.of(thing) for thing in page.data], page.has_more))
 
 
-def stream(entries: AsyncGenerator[LogEntry, None], *, has_content: bool = False) -> Response:
+class RunStream(EventSourceResponse):
+    """The stream of one leg of a run; which one, so that it can be sent again."""
+
+    run_id: str
+    after: int
+
+
+def run_stream(log: Log, run_id: str, after: int = 0, *, has_content: bool = False) -> Response:
+    """A leg of a run from after an event, as server-sent events."""
+    response = stream(log.follow(run_id, after), has_content=has_content, kind=RunStream)
+    assert isinstance(response, RunStream)
+    response.run_id, response.after = run_id, after
+    return response
+
+
+def stream(
+    entries: AsyncGenerator[LogEntry, None],
+    *,
+    has_content: bool = False,
+    kind: type[EventSourceResponse] = EventSourceResponse,
+) -> Response:
     """The entries as server-sent events; a client that goes away harms nothing."""
-    response = EventSourceResponse(_frames(entries, has_content), sep="\n", ping=PING_SECONDS)
+    response = kind(_frames(entries, has_content), sep="\n", ping=PING_SECONDS)
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
     response.headers["cache-control"] = "no-cache"
     return response

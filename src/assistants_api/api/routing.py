@@ -8,6 +8,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
+from assistants_api.api import idempotency
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.wire.problems import ErrorResponse
 
@@ -44,7 +45,10 @@ class StrictRoute(APIRoute):
                         raise InvalidRequest(
                             f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter"
                         )
-            return await handle(request)
+            key = request.headers.get("idempotency-key")
+            if key is None or request.method != "POST":
+                return await handle(request)
+            return await idempotency.once(request, key, self.operation_id or "", handle)
 
         return strict
 

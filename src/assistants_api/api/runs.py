@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from assistants_api.api.given import Given, Now, PageGiven, RunId, ThreadId, path_ids, read_body
-from assistants_api.api.replies import page_reply, run_reply, stream
+from assistants_api.api.replies import page_reply, run_reply, run_stream, stream
 from assistants_api.api.routing import StrictRoute, both, streams, takes
 from assistants_api.domain import ids
 from assistants_api.domain.errors import Closing, InvalidRequest
@@ -52,7 +52,7 @@ async def create_thread_and_run(request: Request, given: Given, now: Now) -> Res
         given.limits,
         now,
     )
-    return stream(given.log.follow(run.id)) if body.stream else run_reply(run, now)
+    return run_stream(given.log, run.id) if body.stream else run_reply(run, now)
 
 
 @router.post(
@@ -84,7 +84,7 @@ async def create_run(
     )
     if not body.stream:
         return run_reply(run, now)
-    return stream(given.log.follow(run.id), has_content=bool(include or include_plain))
+    return run_stream(given.log, run.id, has_content=bool(include or include_plain))
 
 
 @router.get(
@@ -168,7 +168,7 @@ async def submit_tool_outputs(
     """Give the outputs that a run waits for, all of them in one request."""
     body = await read_body(request, SubmitToolOutputsRunRequest)
     run, after = await runs.submit_tool_outputs(given.db, thread_id, run_id, body.outputs(), now)
-    return stream(given.log.follow(run.id, after)) if body.stream else run_reply(run, now)
+    return run_stream(given.log, run.id, after) if body.stream else run_reply(run, now)
 
 
 @router.get(

@@ -33,6 +33,14 @@ class Closing(Unavailable):
         )
 
 
+class KeyInUse(Problem):
+    """A request with the same idempotency key is still being answered."""
+
+
+class KeyReused(Problem):
+    """The idempotency key stands for another request."""
+
+
 class TooManyRequests(Problem):
     """The server has more work than it may hold; `retry_after` is in seconds."""
 

@@ -45,6 +45,8 @@ async def sweep(db: Database, blobs: Blobs) -> int:
         async with db.begin() as tx:
             await tx.events.remove_of(passed)
             await tx.completions.forget(passed)
+    async with db.begin() as tx:
+        await tx.replies.forget(now)
     for job in abandoned:
         ended += await _try(db, job.subject_id, _ENDS[JobKind(job.kind)])
     for file_id in files:

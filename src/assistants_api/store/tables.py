@@ -250,6 +250,20 @@ api_keys = Table(
     Column("revoked_at", UtcTime),
 )
 
+replies = Table(
+    "replies",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("status", Integer),
+    Column("body", Text),
+    Column("run_id", Text),
+    Column("after", BigInteger),
+    Index(None, "created_at"),
+)
+
 files = Table(
     "files",
     metadata,

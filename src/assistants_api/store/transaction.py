@@ -18,6 +18,7 @@ from assistants_api.store.files import Files, UploadParts, Uploads
 from assistants_api.store.jobs import Jobs
 from assistants_api.store.keys import Keys
 from assistants_api.store.messages import Messages
+from assistants_api.store.replies import Replies
 from assistants_api.store.runs import Runs
 from assistants_api.store.steps import Steps
 from assistants_api.store.threads import Threads
@@ -83,6 +84,11 @@ class Tx:
     def completions(self) -> Completions:
         """Chat completions."""
         return Completions(self)
+
+    @cached_property
+    def replies(self) -> Replies:
+        """Replies kept for idempotency keys."""
+        return Replies(self)
 
     @cached_property
     def jobs(self) -> Jobs:
