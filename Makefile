@@ -11,8 +11,9 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 CONSTRAINTS := -c constraints.txt
 EMBEDDER := src/assistants_api/engine/embedding/minilm.txt
 SANDBOX_ENV ?= .venv-sandbox
+BASE_URL ?= http://127.0.0.1:8000/v1
 
-.PHONY: help install sandbox serve test test-long check format bench clean clients compatibility
+.PHONY: help install sandbox serve test test-long check format evaluate bench clean clients compatibility
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,6 +65,9 @@ clients: $(TEST_STAMP) # the other official SDKs that the conformance tests driv
 
 compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
 	$(BIN)/python scripts/compatibility.py
+
+evaluate: $(TEST_STAMP) ## what the model of the server at BASE_URL can do, skill by skill
+	$(BIN)/python -m training.evaluate --base-url $(BASE_URL) --items 25
 
 bench: $(TEST_STAMP) sandbox ## time added by the server and by the sandbox; prints tables
 	$(BIN)/python -m benchmarks.overhead

@@ -1,6 +1,8 @@
 """Step 4, evaluation: wordings, names, schemas and documents kept from training, greedy, one row per skill and language.
 
-    python -m training.evaluate [--folder out/model] [--items 60] [--skill files]
+    python -m training.evaluate [--folder out/model | --base-url http://127.0.0.1:8000/v1] [--items 60] [--skill files]
+
+With `--base-url` the items are asked of a running server through the official SDK, as an application would.
 
 Items come from `Draw(seed, held=True)`: every fifth template and word of each list, which training never draws, with
 fresh made-up names. An item counts when the next thing that the assistant says is exactly the expected one: a call by its
@@ -11,10 +13,12 @@ name and every argument, JSON by its value, words by every character, the citati
 import argparse
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from openai import OpenAI
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training import calls, documents, mix, orders, schemas, sessions, talk
@@ -119,6 +123,43 @@ class Chat:
         return self.tokenizer.batch_decode(made[:, shown["input_ids"].shape[1] :], skip_special_tokens=True)
 
 
+class Served:
+    """A running server, asked greedily through the official SDK; its calls are written as the template writes them."""
+
+    def __init__(self, base_url: str) -> None:
+        self.client = OpenAI(base_url=base_url, api_key="any")
+
+    def answers(self, items: list[Item]) -> list[str]:
+        """What the assistant says next, for each item; they are asked at once."""
+        with ThreadPoolExecutor(BATCH) as pool:
+            return list(pool.map(self._answer, items))
+
+    def _answer(self, item: Item) -> str:
+        tools: Any = {"tools": item.tools} if item.tools else {}
+        said = self.client.chat.completions.create(
+            model="any",
+            messages=[sent(message) for message in item.messages],
+            temperature=0,
+            max_completion_tokens=200,
+            **tools,
+        ).choices[0].message
+        calls_made = [
+            {"name": each.function.name, "arguments": json.loads(each.function.arguments)}
+            for each in said.tool_calls or ()
+        ]
+        written = [f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls_made]
+        return "\n".join([said.content or "", *written] if said.content else written)
+
+
+def sent(message: dict[str, Any]) -> Any:
+    """A message in the API's form: arguments as text."""
+    made = [
+        {**call, "function": {**call["function"], "arguments": json.dumps(call["function"]["arguments"])}}
+        for call in message.get("tool_calls", ())
+    ]
+    return {**message, "tool_calls": made} if made else message
+
+
 def item_of(skill: Skill, made: Sample) -> Item:
     """The conversation up to the message that is asked for."""
     place = skill.place(made["messages"])
@@ -160,13 +201,14 @@ def main() -> None:
     """Print the table, and some of what went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=OUT / "model")
+    parser.add_argument("--base-url", help="of a running server; in place of the folder")
     parser.add_argument("--items", type=int, default=60, help="items per skill and language")
     parser.add_argument("--skill", default="", help="only the rows with this in their name")
     parser.add_argument("--failures", type=int, default=2, help="shown per skill")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    chat = Chat(arguments.folder)
+    chat = Served(arguments.base_url) if arguments.base_url else Chat(arguments.folder)
     print(
         f"| skill | English, of {arguments.items} | Chinese, of {arguments.items} |\n|---|---|---|",
         flush=True,
