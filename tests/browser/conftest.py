@@ -25,9 +25,9 @@ MINUTE = 60_000
 expect.set_options(timeout=MINUTE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A browser without a window."""
+    """A browser without a window, closed with this package: while it is open, an event loop runs in this thread."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         assert not os.environ.get("CI"), "in CI Chromium must be there"
