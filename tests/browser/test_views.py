@@ -81,6 +81,7 @@ def test_the_server_shows_how_it_does(scripted, visit):
     expect(page.get_by_role("heading", name="Server")).to_be_visible()
     expect(page.get_by_text("scripted").first).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("Runs in progress"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Time to first token"))).to_be_visible()
 
 
 def test_the_page_speaks_chinese(scripted, visit):

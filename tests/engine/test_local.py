@@ -92,6 +92,7 @@ async def test_closing_a_turn_frees_its_row(engine: TransformersEngine) -> None:
     await until(lambda: engine.describe().details["steps"] > facts["steps"])
     await until(lambda: not engine.describe().details["active_rows"])
     assert engine.describe().details["open_turns"] == 0
+    assert 0 < engine.describe().details["first_token_seconds"] < 60
     assert isinstance((await parts_of(engine, a_prompt("next")))[-1], Stop)
 
 

@@ -37,6 +37,7 @@ class Scheduler:
         self._decode_rate = 0.0
         self._steps = self._generated = self._reused = 0
         self._step_time = 0.0
+        self._first_token = 0.0
 
     @property
     def is_idle(self) -> bool:
@@ -63,6 +64,7 @@ class Scheduler:
             "steps": self._steps,
             "step_seconds": round(self._step_time, 5),
             "tokens_per_second": round(self._decode_rate, 1),
+            "first_token_seconds": round(self._first_token, 5),
             "generated_tokens": self._generated,
             "reused_tokens": self._reused,
             "kv_bytes": self._block.bytes(),
@@ -145,6 +147,8 @@ class Scheduler:
         if row.filled < len(row.ids):
             return False
         self._join(row)
+        waited = time.monotonic() - row.arrived
+        self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
         self._said(row, token, told)
         self._sweep()
         return True

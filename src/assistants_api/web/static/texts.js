@@ -152,6 +152,7 @@ const ZH = {
   "This server asks for a key. It is kept in this browser only.": "此服务器需要密钥。密钥只保存在本浏览器中。",
   Threads: "会话",
   "Time of a step": "每步用时",
+  "Time to first token": "首词元用时",
   Together: "合计",
   "Tokens per second": "每秒词元数",
   "Tokens reused": "复用的词元",

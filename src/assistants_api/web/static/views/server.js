@@ -73,6 +73,7 @@ export default function Server() {
       <${Chart} label=${t("Runs in progress")} values=${series(running)} />
       <${Chart} label=${t("Runs waiting")} values=${series((body) => body.runs.waiting)} />
       <${Chart} label=${t("Tokens per second")} values=${speed} digits=${1} />
+      <${Chart} label=${t("Time to first token")} values=${series((body) => body.engine.details?.first_token_seconds * 1000 || null)} unit="ms" digits=${0} />
       <${Chart} label=${t("Rows in the batch")} values=${series((body) => body.engine.details?.active_rows)} />
       <${Chart} label=${t("Time of a step")} values=${series((body) => body.engine.details?.step_seconds * 1000 || null)} unit="ms" digits=${1} />
       <${Chart} label=${t("Parked context")} values=${series((body) => body.engine.details?.parked_bytes / (1 << 20) || 0)} unit="MB" digits=${1} />
