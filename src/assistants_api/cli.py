@@ -34,6 +34,10 @@ from assistants_api.store.wake import Wake
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.05
+# How long a connection that a balancer made just before the listener closed has for its request.
+_LAST_REQUEST_SECONDS = 1.0
+# Longer than balancers keep idle connections, so that none sends a request on one that closes.
+_KEEP_ALIVE_SECONDS = 75
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The Assistants API v2 on your own machine."
@@ -132,6 +136,7 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
             log_level="warning" if settings.log_level == "info" else settings.log_level,
             access_log=settings.log_level == "debug",
             timeout_graceful_shutdown=5,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             server_header=False,
         )
         http = _Http(config)
@@ -168,10 +173,11 @@ class _Http(uvicorn.Server):
         """Whether any request is open."""
         return bool(self.server_state.tasks)
 
-    def stop_listening(self) -> None:
-        """Take no new connection, and no new request on an old one; what is open goes on."""
+    async def stop_listening(self, grace: float) -> None:
+        """Take no new connection and, `grace` seconds later, no new request on an old one."""
         for listener in self.servers:
             listener.close()
+        await asyncio.sleep(grace)
         for connection in list(self.server_state.connections):
             connection.shutdown()
 
@@ -196,8 +202,7 @@ async def _drain_server(http: _Http, server: Server, settings: Settings) -> None
                 await server.worker.drain(settings.drain_seconds)
             # A balancer that has not noticed yet still sends requests: they too are answered to their end.
             await asyncio.shield(notice)
-            if server.worker is None:
-                http.stop_listening()
+            await http.stop_listening(min(settings.drain_notice_seconds, _LAST_REQUEST_SECONDS))
             while http.is_answering:  # noqa: ASYNC110 - uvicorn has no event for this
                 await asyncio.sleep(_LOOK_SECONDS)
     await notice

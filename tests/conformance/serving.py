@@ -33,7 +33,7 @@ class Served:
     process: subprocess.Popen[bytes]
     port: int
     environment: dict[str, str]
-    command: list[str] = field(default_factory=list)
+    arguments: list[str] = field(default_factory=list)
 
     @property
     def root(self) -> str:
@@ -76,16 +76,17 @@ class Served:
 
     def again(self) -> "Served":
         """The same server on the same data, started anew."""
-        return start(self.environment, self.port, self.command[4:])
+        return start(self.environment, self.port, self.arguments)
 
 
 def start(environment: dict[str, str], port: int | None = None, arguments: list[str] | None = None) -> Served:
     """A server process with these settings."""
     port = port or free_port()
-    command = [sys.executable, "-m", "assistants_api", "serve", *(arguments or []), "--port", str(port)]
+    arguments = arguments or []
+    command = [sys.executable, "-m", "assistants_api", "serve", *arguments, "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ASSISTANTS_")}
     process = subprocess.Popen(command, env={**clean, **environment})
-    return Served(process, port, environment, command[:4])
+    return Served(process, port, environment, arguments)
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 import json
 import signal
+import socket
 import threading
+from http.client import HTTPConnection
 
 import httpx
 import pytest
 
 from tests.checks.stream_order import check_stream, parse_stream
-from tests.conformance.serving import Served, serving
+from tests.conformance.serving import Served, serving, start
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
 COUNTED = "".join(f"{n} " for n in range(60))
@@ -74,6 +76,40 @@ def test_sigterm_lets_what_runs_end_and_says_first_that_the_server_is_not_ready(
     assert text_of(events) == COUNTED
     assert events[-1][0] == "thread.run.completed"
     assert code == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_request_on_a_connection_from_before_the_stop_is_answered_to_its_end(tmp_path):
+    """A balancer has connected, and the server stops before the request is there."""
+    served = start(
+        {
+            "ASSISTANTS_DATA_DIR": str(tmp_path),
+            "ASSISTANTS_DRAIN_NOTICE_SECONDS": "2",
+            "ASSISTANTS_LOG_LEVEL": "warning",
+        },
+        arguments=["--no-worker"],
+    )
+    served.ready()
+    early = HTTPConnection("127.0.0.1", served.port, timeout=10)
+    early.request("GET", "/health/live")
+    first = early.getresponse()
+    first.read()
+    served.process.send_signal(signal.SIGTERM)
+    while is_listening(served.port):
+        pass
+    early.request("GET", "/health/live")
+    second = early.getresponse()
+    second.read()
+    code = served.process.wait(20)
+
+    assert (first.status, first.getheader("connection")) == (200, None)
+    assert (second.status, second.getheader("connection")) == (200, "close")
+    assert code == 0
+
+
+def is_listening(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.timeout(60)

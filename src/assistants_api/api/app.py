@@ -80,7 +80,9 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     page.install(app)
-    app.add_middleware(front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics)
+    app.add_middleware(
+        front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics, stopping=parts.stopping
+    )
     if parts.cors_origins:  # outermost, so that a browser may read refusals too
         app.add_middleware(
             CORSMiddleware,

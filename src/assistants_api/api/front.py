@@ -1,5 +1,6 @@
 """The outermost layer: request ids, times, keys, the beta header, and the last word on our own mistakes."""
 
+import asyncio
 import logging
 import re
 import secrets
@@ -40,10 +41,11 @@ _AZURE_DENIED = (
 class Front:
     """Wraps the application; pure ASGI, because every request pays for it."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, keys: KeyRing, metrics: Metrics, stopping: asyncio.Event) -> None:
         self._app = app
         self._keys = keys
         self._metrics = metrics
+        self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -66,6 +68,9 @@ class Front:
                     (b"x-request-id", request_id.encode()),
                     (b"openai-processing-ms", str(int(spent * 1000)).encode()),
                 ]
+                if self._stopping.is_set():
+                    # No connection that a balancer keeps may be cut under its next request.
+                    headers.append((b"connection", b"close"))
                 if path.startswith(("/v1", "/openai")):
                     headers.append((b"openai-organization", b"assistants-api"))
                     if status < 500:
