@@ -74,7 +74,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         limits = RunLimits(
             timedelta(seconds=settings.run_expiry_seconds),
             settings.max_waiting_runs,
-            _no_code(settings, pool),
+            no_code=_no_code(settings, pool),
         )
         parts = Parts(
             db=db,

@@ -18,7 +18,7 @@ from assistants_api.domain.event import RunMoved
 from assistants_api.domain.message import NewMessage, Shown, text_part
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import ToolCall
-from assistants_api.domain.run import FINAL, NEXT, NewRun, Run, RunStatus
+from assistants_api.domain.run import FINAL, NEXT, IfBusy, NewRun, Run, RunStatus
 from assistants_api.domain.thread import NewThread
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.scripted import ScriptedEngine
@@ -88,16 +88,22 @@ class RunLife(RuleBasedStateMachine):
         runs = await self.runs()
         return runs[-1 - pick % len(runs)] if runs else None
 
-    @rule(thread=st.integers(0, 1), is_late=st.booleans())
-    def create(self, thread: int, is_late: bool) -> None:
-        """Also the duplicate request: a second one is refused while the first is active."""
+    @rule(
+        thread=st.integers(0, 1),
+        is_late=st.booleans(),
+        if_busy=st.sampled_from([IfBusy.REJECT, IfBusy.ENQUEUE]),
+    )
+    def create(self, thread: int, is_late: bool, if_busy: IfBusy) -> None:
+        """Also the duplicate request: a second one is refused, or waits, while the first is active."""
         limits = PAST if is_late else LONG
+        new = NewRun(self.assistant.id, additional_messages=(NewMessage("user", (text_part("And?"),)),))
         coroutine = create_run(
-            self.db, self.threads[thread].id, NewRun(self.assistant.id), CATALOGUE, FACTS, limits, self.now()
+            self.db, self.threads[thread].id, new, CATALOGUE, FACTS, limits, self.now(), if_busy=if_busy
         )
         try:
             self.do(coroutine)
         except InvalidRequest as refused:
+            assert if_busy is IfBusy.REJECT
             assert "already has an active run" in refused.message
 
     @rule()
@@ -224,7 +230,9 @@ class RunLife(RuleBasedStateMachine):
     async def _holds(self) -> None:
         runs = await self.runs()
         for thread in self.threads:
-            assert sum(not run.is_final for run in runs if run.thread_id == thread.id) <= 1
+            active = [run for run in runs if run.thread_id == thread.id and not run.is_final]
+            # One holds the thread; who waits does so behind one, and came after it.
+            assert [run.is_waiting for run in active] == [place > 0 for place in range(len(active))]
         for run in runs:
             if run.id in self.ends:
                 assert run.status is self.ends[run.id], "a final status never changes"
@@ -238,6 +246,8 @@ class RunLife(RuleBasedStateMachine):
             path = [entry.event.run.status for entry in entries if isinstance(entry.event, RunMoved)][1:]
             for before, after in pairwise(path):
                 assert after in NEXT[before] or before is after is RunStatus.CANCELLING, path
+            assert not (run.is_waiting and run.brought)
+            assert run.brought or RunStatus.IN_PROGRESS not in path
             if run.is_final:
                 assert path[-1] is run.status
             assert run.spent.completion_tokens >= 0

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 from fastapi import Request, Response
 from starlette.types import Message
@@ -28,6 +29,7 @@ Handle = Callable[[Request], Awaitable[Response]]
 LONGEST = 255
 _CHANGES_NOTHING = frozenset({"searchVectorStore", "createEmbedding"})
 _WAITS = frozenset({"createChatCompletion", "assist"})
+_WAITING_MODES = frozenset({"wait", "interrupt", "rollback"})
 REPLAYED = "idempotent-replayed"
 
 
@@ -53,8 +55,8 @@ async def once(request: Request, key: str, operation: str, handle: Handle) -> Re
         now = await tx.now()
     what = f"{request.url.path}?{request.url.query}\n".encode() + body
     claim = KeptReply(digest(secret) if secret else "", key, hashlib.sha256(what).hexdigest(), now)
-    if is_form or operation in _WAITS:
-        return await _claimed(request, parts, claim, body, handle)
+    if is_form or operation in _WAITS or _waits_for_thread(operation, body):
+        return await _claimed(request, parts, claim, body, operation, handle)
     async with parts.db.begin() as tx:
         kept = await tx.replies.claim(claim)
         if kept is None:
@@ -67,8 +69,10 @@ async def once(request: Request, key: str, operation: str, handle: Handle) -> Re
     return response if kept is None else _replayed(parts, claim, kept)
 
 
-async def _claimed(request: Request, parts: Parts, claim: KeptReply, body: bytes, handle: Handle) -> Response:
-    if _streams(body):
+async def _claimed(
+    request: Request, parts: Parts, claim: KeptReply, body: bytes, operation: str, handle: Handle
+) -> Response:
+    if operation in _WAITS and _field(body, "stream") is True:
         raise InvalidRequest(
             "An 'Idempotency-Key' cannot go with 'stream' here: this stream is not kept."
             " The streams of runs on threads are.",
@@ -90,12 +94,17 @@ async def _claimed(request: Request, parts: Parts, claim: KeptReply, body: bytes
     return response
 
 
-def _streams(body: bytes) -> bool:
+def _field(body: bytes, name: str) -> Any:
     try:
         value = json.loads(body)
     except ValueError:
-        return False
-    return isinstance(value, dict) and value.get("stream") is True
+        return None
+    return value.get(name) if isinstance(value, dict) else None
+
+
+def _waits_for_thread(operation: str, body: bytes) -> bool:
+    """Whether the request may wait for another run: no transaction is held open for so long."""
+    return operation == "createRun" and _field(body, "if_busy") in _WAITING_MODES
 
 
 def _kept(claim: KeptReply, response: Response) -> KeptReply:

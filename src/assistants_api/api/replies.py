@@ -1,12 +1,14 @@
 """How replies leave: prepared JSON, poll hints on runs, and streams of a run's log."""
 
+import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
 from fastapi import Response
-from sse_starlette.sse import EventSourceResponse
+from sse_starlette.sse import AppStatus, EventSourceResponse
+from starlette.types import Receive, Scope, Send
 
 from assistants_api.domain.errors import Closing, NotFound, Problem
 from assistants_api.domain.event import LogEntry
@@ -46,13 +48,35 @@ class RunStream(EventSourceResponse):
 
     run_id: str
     after: int
+    is_whole = False
+    on_leave: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; when the client leaves before its end, do what is to be done then."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self.on_leave is not None and not self.is_whole and not AppStatus.should_exit:
+                task = asyncio.create_task(self.on_leave())
+                _leaving.add(task)
+                task.add_done_callback(_leaving.discard)
 
 
-def run_stream(log: Log, run_id: str, after: int = 0, *, has_content: bool = False) -> Response:
-    """A leg of a run from after an event, as server-sent events."""
+_leaving: set[asyncio.Task[None]] = set()
+
+
+def run_stream(
+    log: Log,
+    run_id: str,
+    after: int = 0,
+    *,
+    has_content: bool = False,
+    on_leave: Callable[[], Coroutine[Any, Any, None]] | None = None,
+) -> Response:
+    """A leg of a run from after an event, as server-sent events; `on_leave` when a client goes early."""
     response = stream(log.follow(run_id, after), has_content=has_content, kind=RunStream)
     assert isinstance(response, RunStream)
-    response.run_id, response.after = run_id, after
+    response.run_id, response.after, response.on_leave = run_id, after, on_leave
     return response
 
 
@@ -63,10 +87,20 @@ def stream(
     kind: type[EventSourceResponse] = EventSourceResponse,
 ) -> Response:
     """The entries as server-sent events; a client that goes away harms nothing."""
-    response = kind(_frames(entries, has_content), sep="\n", ping=PING_SECONDS)
+    frames = _frames(entries, has_content)
+    response = kind(frames, sep="\n", ping=PING_SECONDS)
+    if isinstance(response, RunStream):
+        response.body_iterator = _told(frames, response)
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
     response.headers["cache-control"] = "no-cache"
     return response
+
+
+async def _told(frames: AsyncIterator[bytes], response: RunStream) -> AsyncIterator[bytes]:
+    """The frames, and a word to the response once there are no more."""
+    async for each in frames:
+        yield each
+    response.is_whole = True
 
 
 async def _frames(entries: AsyncGenerator[LogEntry, None], has_content: bool) -> AsyncIterator[bytes]:

@@ -1,17 +1,21 @@
 """Runs over HTTP, each creating route as an object or as a stream."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from assistants_api.api.given import Given, Now, PageGiven, RunId, ThreadId, path_ids, read_body
+from assistants_api.api.parts import Parts
 from assistants_api.api.replies import page_reply, run_reply, run_stream, stream
 from assistants_api.api.routing import StrictRoute, both, streams, takes
 from assistants_api.domain import ids
-from assistants_api.domain.errors import Closing, InvalidRequest
+from assistants_api.domain.errors import Closing, InvalidRequest, NotFound
 from assistants_api.domain.event import RunMoved
+from assistants_api.domain.run import IfBusy, Run
 from assistants_api.services import runs, traces
 from assistants_api.wire.base import Request as _Wire
 from assistants_api.wire.runs import (
@@ -52,7 +56,9 @@ async def create_thread_and_run(request: Request, given: Given, now: Now) -> Res
         given.limits,
         now,
     )
-    return run_stream(given.log, run.id) if body.stream else run_reply(run, now)
+    if not body.stream:
+        return run_reply(run, now)
+    return run_stream(given.log, run.id, on_leave=_leaving(given, run, body.cancel_on_disconnect))
 
 
 @router.post(
@@ -73,18 +79,25 @@ async def create_run(
     """Run an assistant on a thread."""
     body = await read_body(request, CreateRunRequest)
     ids.check("assistant_id", body.assistant_id)
-    run = await runs.create_run(
+    run = await runs.create_run_in_turn(
         given.db,
+        given.log,
         thread_id,
         body.to_new_run(),
         given.catalogue,
         given.engine.describe(),
         given.limits,
         now,
+        IfBusy(body.if_busy or IfBusy.REJECT),
     )
     if not body.stream:
         return run_reply(run, now)
-    return run_stream(given.log, run.id, has_content=bool(include or include_plain))
+    return run_stream(
+        given.log,
+        run.id,
+        has_content=bool(include or include_plain),
+        on_leave=_leaving(given, run, body.cancel_on_disconnect),
+    )
 
 
 @router.get(
@@ -168,7 +181,9 @@ async def submit_tool_outputs(
     """Give the outputs that a run waits for, all of them in one request."""
     body = await read_body(request, SubmitToolOutputsRunRequest)
     run, after = await runs.submit_tool_outputs(given.db, thread_id, run_id, body.outputs(), now)
-    return run_stream(given.log, run.id, after) if body.stream else run_reply(run, now)
+    if not body.stream:
+        return run_reply(run, now)
+    return run_stream(given.log, run.id, after, on_leave=_leaving(given, run, body.cancel_on_disconnect))
 
 
 @router.get(
@@ -200,6 +215,19 @@ async def stream_run_events(
 async def get_run_trace(thread_id: ThreadId, run_id: RunId, given: Given) -> Any:
     """What the model of a run was shown, what was left out, and when each stage was reached. An extension."""
     return await traces.get_trace(given.db, thread_id, run_id)
+
+
+def _leaving(given: Parts, run: Run, wanted: bool | None) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    """What happens when the client leaves the run's stream, if it asked for that."""
+    if not wanted:
+        return None
+
+    async def cancel() -> None:
+        # It may have ended, or been deleted, meanwhile. The log's database: the request's own is over.
+        with suppress(InvalidRequest, NotFound):
+            await runs.cancel_run(given.log.db, run.thread_id, run.id, datetime.now(UTC))
+
+    return cancel
 
 
 def _event_number(text: str | None) -> int:

@@ -15,6 +15,14 @@ class InvalidRequest(Problem):
     """The caller asked for something that cannot be done as asked."""
 
 
+class ThreadBusy(InvalidRequest):
+    """A run holds the thread: `run_id`."""
+
+    def __init__(self, message: str, run_id: str) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
 class NotFound(Problem):
     """There is no such object, or not under that parent."""
 

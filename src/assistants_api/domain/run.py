@@ -56,6 +56,16 @@ _STAMP = {
 }
 
 
+class IfBusy(StrEnum):
+    """What a caller wants when a run holds the thread already; an extension."""
+
+    REJECT = "reject"
+    WAIT = "wait"  # until the thread is free
+    ENQUEUE = "enqueue"  # behind the run
+    INTERRUPT = "interrupt"  # cancel the run, keep what it said
+    ROLLBACK = "rollback"  # cancel the run, and remove every message that it wrote or brought
+
+
 @dataclass(frozen=True, slots=True)
 class NewRun:
     """What a caller gives to start a run; `None` means "as the assistant says"."""
@@ -111,6 +121,8 @@ class Run:
     last_error: JsonObject | None = None
     incomplete_reason: str | None = None
     spent: Usage = field(default_factory=Usage)
+    is_waiting: bool = False  # behind the run that holds the thread
+    brought: tuple[str, ...] = ()  # the messages that were added with it
 
     @classmethod
     def start(
@@ -160,7 +172,16 @@ class Run:
             facts[stamp] = now
         if target is not S.REQUIRES_ACTION:
             facts.setdefault("required_calls", ())
+        if target in FINAL:
+            facts["is_waiting"] = False
         return replace(self, status=target, **facts)
+
+    def holding(self, now: datetime) -> str:
+        """What one says of a run that holds its thread: status, age and deadline."""
+        age, left = (now - self.created_at).total_seconds(), (self.deadline - now).total_seconds()
+        return (
+            f"It is {self.status}, {max(age, 0):.0f} s old, and ends in {max(left, 0):.0f} s at the latest."
+        )
 
     @property
     def is_final(self) -> bool:

@@ -1,13 +1,18 @@
-"""How a run ends when its model did not end it: cancelled, expired or failed, by whichever door."""
+"""How a run ends when its model did not end it, by whichever door; and who has the thread after it."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from assistants_api.domain import ids
+from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound
 from assistants_api.domain.event import Event, MessageMoved, RunMoved, StepMoved
+from assistants_api.domain.job import Job, JobKind
 from assistants_api.domain.message import Shown
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
+from assistants_api.services.messages import add_messages
 from assistants_api.store.transaction import Tx
 
 _CUT_REASON = {
@@ -58,7 +63,34 @@ async def end_run(
     ended = run.to(target, now, spent=run.spent + (turn_usage or Usage()), **facts)
     await tx.runs.move(run, ended)
     events.append(RunMoved(ended))
+    if run.is_waiting:
+        await tx.runs.take_waiting_messages(run.id)
+    else:
+        await start_next(tx, run.thread_id, now)
     return ended, events
+
+
+async def start_next(tx: Tx, thread_id: str, now: datetime) -> None:
+    """Give a thread that is free to the first run that waits for it; one that cannot start fails."""
+    for waiting in await tx.runs.waiting_on(thread_id):
+        run = replace(waiting, is_waiting=False)
+        try:
+            async with tx.savepoint():
+                thread = await tx.threads.get(thread_id)
+                await tx.runs.move(waiting, run)  # first: `Conflict` when the thread is not free after all
+                new = await tx.runs.take_waiting_messages(run.id)
+                messages, _ = await add_messages(tx, thread, new, now)
+                run = replace(run, brought=tuple(message.id for message in messages))
+                await tx.runs.move(run, run)
+                await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, now))
+        except Conflict:
+            return
+        except (InvalidRequest, NotFound) as problem:
+            last_error = {"code": "server_error", "message": f"The run could not start: {problem.message}"}
+            _, events = await end_run(tx, waiting, RunStatus.FAILED, now, last_error=last_error)
+            await tx.events.append(run.id, events)
+        else:
+            return
 
 
 async def cancel_now(tx: Tx, run: Run, now: datetime) -> Run:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from assistants_api.domain import ids
-from assistants_api.domain.errors import InvalidRequest, NotFound
+from assistants_api.domain.errors import InvalidRequest, NotFound, ThreadBusy
 from assistants_api.domain.message import Message, MessageStatus, NewMessage
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.thread import Thread
@@ -21,7 +21,10 @@ async def create_message(db: Database, thread_id: str, new: NewMessage, now: dat
         thread = await tx.threads.hold(thread_id)
         active = await tx.runs.active_on(thread_id)
         if active is not None:
-            raise InvalidRequest(f"Can't add messages to {thread_id} while a run {active.id} is active.")
+            raise ThreadBusy(
+                f"Can't add messages to {thread_id} while a run {active.id} is active. {active.holding(now)}",
+                active.id,
+            )
         [message], _ = await add_messages(tx, thread, [new], now)
     return message
 

@@ -24,7 +24,7 @@ from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.usage import Usage
-from assistants_api.services.endings import end_run
+from assistants_api.services.endings import end_run, start_next
 from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
 
@@ -230,6 +230,7 @@ class Recording:
             events = await self._close(tx, run, usage, now)
             ended = run.to(RunStatus.COMPLETED, now, spent=run.spent + usage)
             await tx.runs.move(run, ended)
+            await start_next(tx, run.thread_id, now)
             await tx.traces.put(run.id, {"turns": list(turns)})
             await tx.jobs.finish(self._channel.lease)
             self.run = ended

@@ -1,27 +1,30 @@
 """What can be done with runs."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assistants_api.agent.tools import CODE_INTERPRETER, OURS
 from assistants_api.domain import ids
-from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound, TooManyRequests
+from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound, ThreadBusy, TooManyRequests
 from assistants_api.domain.event import Event, RunMoved, StepMoved, ThreadCreated
 from assistants_api.domain.job import Job, JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.prompt import EngineFacts
-from assistants_api.domain.run import NewRun, Run, RunStatus
+from assistants_api.domain.run import IfBusy, NewRun, Run, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import store_ids
 from assistants_api.services.endings import cancel_now
 from assistants_api.services.messages import add_messages
 from assistants_api.services.threads import add_thread
-from assistants_api.services.tool_resources import settled, touch_stores
+from assistants_api.services.tool_resources import check_attachments, settled, touch_stores
 from assistants_api.store.database import Database
+from assistants_api.store.log import Log
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import cancel_topic
 
@@ -30,12 +33,15 @@ from assistants_api.store.wake import cancel_topic
 class RunLimits:
     """What runs are allowed.
 
-    `expiry` is the published deadline of a run; `max_waiting` bounds the queue. `no_code` says why no code
+    `expiry` is the published deadline of a run; `max_waiting` bounds the queue, `max_waiting_on_thread` what
+    waits behind one run, `patience` how long a request waits for a busy thread. `no_code` says why no code
     can be run, None where it can.
     """
 
     expiry: timedelta = timedelta(seconds=600)
     max_waiting: int = 1000
+    max_waiting_on_thread: int = 16
+    patience: timedelta = timedelta(seconds=60)
     no_code: str | None = "there is no sandbox"
 
 
@@ -47,11 +53,59 @@ async def create_run(
     engine: EngineFacts,
     limits: RunLimits,
     now: datetime,
+    *,
+    if_busy: IfBusy = IfBusy.REJECT,
+    undone: Sequence[str] = (),
 ) -> Run:
-    """Start a run: run, job, additional messages and first events in one transaction."""
+    """Start a run: run, job, additional messages and first events in one transaction.
+
+    Raises `ThreadBusy` while another run holds the thread, unless `if_busy` is ENQUEUE: then it is added
+    behind that one, and its messages with its start. `undone` are runs whose messages go before it begins.
+    """
     async with db.begin() as tx:
         thread = await tx.threads.hold(thread_id)
-        return await _start(tx, thread, new, catalogue, engine, limits, now, [])
+        for run_id in undone:
+            await _undo(tx, thread_id, run_id)
+        return await _start(tx, thread, new, catalogue, engine, limits, now, [], if_busy)
+
+
+async def create_run_in_turn(
+    db: Database,
+    log: Log,
+    thread_id: str,
+    new: NewRun,
+    catalogue: Catalogue,
+    engine: EngineFacts,
+    limits: RunLimits,
+    now: datetime,
+    if_busy: IfBusy,
+) -> Run:
+    """As `create_run`, after waiting for, or ending, the run that holds the thread.
+
+    Raises `ThreadBusy` when the thread is not free within `limits.patience`.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + limits.patience.total_seconds()
+    undone: list[str] = []
+    while True:
+        try:
+            return await create_run(
+                db, thread_id, new, catalogue, engine, limits, now, if_busy=if_busy, undone=undone
+            )
+        except ThreadBusy as busy:
+            if if_busy is IfBusy.REJECT or loop.time() >= until:
+                raise
+            if if_busy is not IfBusy.WAIT:
+                ended = await _end_all(db, thread_id, now)
+                if if_busy is IfBusy.ROLLBACK:
+                    undone += [run_id for run_id in ended if run_id not in undone]
+            # A run that ended already is read to its end at once; one that is deleted raises NotFound.
+            with suppress(TimeoutError, NotFound):
+                async with aclosing(log.follow(busy.run_id, until_final=True)) as entries:
+                    async with asyncio.timeout_at(until):
+                        async for _ in entries:
+                            pass
+            now = datetime.now(UTC)
 
 
 async def create_thread_and_run(
@@ -99,13 +153,17 @@ async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -
         run = await tx.runs.hold(run_id)
         if run.is_final or run.status is RunStatus.CANCELLING:
             raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
-        if not await tx.jobs.is_held(run_id):
-            return await cancel_now(tx, run, now)
-        cancelling = run.to(RunStatus.CANCELLING, now)
-        await tx.runs.move(run, cancelling)
-        # The worker that holds the run announces this: a channel has one writer at a time.
-        tx.after_commit(lambda: tx.wake.send(cancel_topic(run_id)))
-        return cancelling
+        return await _cancel(tx, run, now)
+
+
+async def _cancel(tx: Tx, run: Run, now: datetime) -> Run:
+    if not await tx.jobs.is_held(run.id):
+        return await cancel_now(tx, run, now)
+    cancelling = run.to(RunStatus.CANCELLING, now)
+    await tx.runs.move(run, cancelling)
+    # The worker that holds the run announces this: a channel has one writer at a time.
+    tx.after_commit(lambda: tx.wake.send(cancel_topic(run.id)))
+    return cancelling
 
 
 async def submit_tool_outputs(
@@ -152,6 +210,7 @@ async def _start(
     limits: RunLimits,
     now: datetime,
     events: list[Event],
+    if_busy: IfBusy = IfBusy.REJECT,
 ) -> Run:
     assistant = await tx.assistants.get(new.assistant_id)
     model = new.model if new.model is not None else assistant.model
@@ -161,10 +220,19 @@ async def _start(
     run = Run.start(ids.new("run"), thread, assistant, new, model, limits.expiry, now)
     _refuse_what_cannot_be_honoured(run, engine, limits)
     active = await tx.runs.active_on(thread.id)
-    if active is not None:
-        raise InvalidRequest(f"Thread {thread.id} already has an active run {active.id}.")
-    _, thread = await add_messages(tx, thread, new.additional_messages, now)
-    if not run.instructions and not await tx.messages.has_user_message(thread.id):
+    run = replace(run, is_waiting=active is not None)
+    if active is None:
+        messages, thread = await add_messages(tx, thread, new.additional_messages, now)
+        run = replace(run, brought=tuple(message.id for message in messages))
+    elif if_busy is not IfBusy.ENQUEUE:
+        held = f"Thread {thread.id} already has an active run {active.id}. {active.holding(now)}"
+        raise ThreadBusy(held, active.id)
+    elif len(await tx.runs.waiting_on(thread.id)) >= limits.max_waiting_on_thread:
+        raise TooManyRequests(f"{limits.max_waiting_on_thread} runs wait on thread {thread.id} already.")
+    else:
+        await check_attachments(tx, new.additional_messages)
+    brings_question = any(message.role == "user" for message in new.additional_messages)
+    if not (run.instructions or brings_question or await tx.messages.has_user_message(thread.id)):
         raise InvalidRequest(
             "Run creation requires a Thread with a user message or an assistant with instructions.",
             code="invalid_thread",
@@ -176,9 +244,37 @@ async def _start(
     except Conflict as conflict:
         raise InvalidRequest(f"Thread {thread.id} already has an active run.") from conflict
     await touch_stores(tx, [*store_ids(run.tool_resources), *store_ids(thread.tool_resources)], now)
-    await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, now))
+    if run.is_waiting:
+        await tx.runs.put_waiting_messages(run.id, new.additional_messages)
+    else:
+        await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, now))
     await tx.events.append(run.id, [*events, RunMoved(run, created=True), RunMoved(run)])
     return run
+
+
+async def _end_all(db: Database, thread_id: str, now: datetime) -> list[str]:
+    """Cancel the run that holds a thread and those that wait behind it; the ids of all of them."""
+    async with db.begin() as tx:
+        active = await tx.runs.active_on(thread_id)
+        if active is None:
+            return []
+        run = await tx.runs.hold(active.id)
+        # Before it: none of them is to have its turn.
+        for waiting in await tx.runs.waiting_on(thread_id):
+            await cancel_now(tx, waiting, now)
+        if not run.is_final and run.status is not RunStatus.CANCELLING:
+            await _cancel(tx, run, now)
+    return [active.id]
+
+
+async def _undo(tx: Tx, thread_id: str, run_id: str) -> None:
+    """Remove every message that a run has written, or that was added with it."""
+    run = await tx.runs.find(run_id)
+    if run is not None and run.thread_id == thread_id and run.is_final:
+        written = await tx.messages.of_run(run_id)
+        for message_id in dict.fromkeys([*run.brought, *(message.id for message in written)]):
+            if await tx.messages.find(message_id) is not None:
+                await tx.messages.remove(message_id)
 
 
 def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts, limits: RunLimits) -> None:

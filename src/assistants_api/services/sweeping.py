@@ -10,7 +10,7 @@ from assistants_api.domain.job import MAX_ATTEMPTS, JobKind
 from assistants_api.domain.run import RunStatus
 from assistants_api.ports import Blobs
 from assistants_api.services.completions import end_completion
-from assistants_api.services.endings import cancel_now, end_run
+from assistants_api.services.endings import cancel_now, end_run, start_next
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file
 from assistants_api.services.uploads import expire_upload
@@ -36,11 +36,15 @@ async def sweep(db: Database, blobs: Blobs) -> int:
         now = await tx.now()
         files = await tx.files.expired(now)
         uploads = await tx.uploads.overdue(now)
+        stranded = await tx.runs.stranded()
     ended = 0
     for run_id in overdue:
         ended += await _try(db, run_id, expire_run)
     for completion_id in late:
         ended += await _try(db, completion_id, expire_completion)
+    for thread_id in stranded:
+        async with db.begin() as tx:
+            await start_next(tx, thread_id, now)
     if passed:
         async with db.begin() as tx:
             await tx.events.remove_of(passed)

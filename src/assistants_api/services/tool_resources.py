@@ -43,6 +43,13 @@ async def settled(
     return stored
 
 
+async def check_attachments(tx: Tx, messages: Sequence[NewMessage]) -> None:
+    """`NotFound` or `InvalidRequest` when a file that messages name is not there, or not for its tool."""
+    attachments = [attachment for message in messages for attachment in message.attachments]
+    ids = [attachment["file_id"] for attachment in attachments if attachment.get("file_id")]
+    _by_tool(attachments, await tx.files.all_of(ids))
+
+
 async def attach(tx: Tx, thread: Thread, messages: Sequence[NewMessage], now: datetime) -> Thread:
     """The thread with the messages' attachments in its tools: the store is made if there is none."""
     attachments = [attachment for message in messages for attachment in message.attachments]

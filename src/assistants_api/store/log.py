@@ -18,7 +18,7 @@ class Log:
     """Reads channels of the event log as they grow."""
 
     def __init__(self, db: Database) -> None:
-        self._db = db
+        self.db = db
         self._inboxes: set[_Inbox] = set()
         self._is_closed = False
 
@@ -41,7 +41,7 @@ class Log:
         """
         inbox = _Inbox()
         self._inboxes.add(inbox)
-        off = self._db.wake.on(channel_topic(channel), inbox.hear)
+        off = self.db.wake.on(channel_topic(channel), inbox.hear)
         try:
             seq = after
             while True:
@@ -66,7 +66,7 @@ class Log:
 
     async def _read(self, channel: str, seq: int) -> tuple[list[LogEntry], LogEntry | None]:
         """What follows `seq`; if that is nothing, the last entry there is."""
-        async with self._db.read() as tx:
+        async with self.db.read() as tx:
             entries = await tx.events.after(channel, seq)
             if entries or seq == 0:
                 return entries, None

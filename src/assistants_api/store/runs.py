@@ -1,12 +1,14 @@
 """Runs: compare-and-swap on their status, so that of two enders exactly one wins."""
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from assistants_api.domain.errors import Conflict
+from assistants_api.domain.message import NewMessage
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.run import ACTIVE, Run, RunStatus
 from assistants_api.store import tables
@@ -43,9 +45,12 @@ class Runs(Repository[Run]):
         """Write `after` if the row still has the status of `before`; else `Conflict`."""
         values = self.values(after)
         c = self.table.c
-        result = await self.session.execute(
-            update(self.table).where(c.id == values.pop("id"), c.status == before.status), values
-        )
+        try:
+            result = await self.session.execute(
+                update(self.table).where(c.id == values.pop("id"), c.status == before.status), values
+            )
+        except IntegrityError as error:
+            raise Conflict(f"thread {after.thread_id} has an active run") from error
         if result.rowcount == 0:
             raise Conflict(f"run {before.id} is no longer {before.status}")
 
@@ -53,6 +58,37 @@ class Runs(Repository[Run]):
         """The run that holds the thread."""
         row = (await self.session.execute(_ACTIVE_ON, {"wanted": thread_id})).first()
         return None if row is None else self.thing(row)
+
+    async def waiting_on(self, thread_id: str) -> list[Run]:
+        """The runs that wait behind it, the first one first; their rows held until the transaction ends."""
+        result = await self.session.execute(_WAITING_ON, {"wanted": thread_id})
+        return [self.thing(row) for row in result]
+
+    async def stranded(self) -> list[str]:
+        """Threads on which runs wait although none holds them."""
+        waiting, holding = tables.runs.alias(), tables.runs.alias()
+        is_held = exists().where(
+            holding.c.thread_id == waiting.c.thread_id,
+            holding.c.is_waiting.is_(False),
+            holding.c.status.in_(sorted(ACTIVE)),
+        )
+        statement = select(waiting.c.thread_id).where(waiting.c.is_waiting.is_(True), ~is_held).distinct()
+        return [row[0] for row in await self.session.execute(statement)]
+
+    async def put_waiting_messages(self, run_id: str, messages: Sequence[NewMessage]) -> None:
+        """Keep the messages that a waiting run will add."""
+        values = {"run_id": run_id, "messages": [asdict(message) for message in messages]}
+        await self.session.execute(insert(tables.waiting_messages), values)
+
+    async def take_waiting_messages(self, run_id: str) -> list[NewMessage]:
+        """The messages of a run that waits no more, removed from where they were kept."""
+        table = tables.waiting_messages
+        row = (
+            await self.session.execute(
+                delete(table).where(table.c.run_id == run_id).returning(table.c.messages)
+            )
+        ).first()
+        return [] if row is None else [_new_message(each) for each in row[0]]
 
     async def overdue(self) -> list[str]:
         """Active runs whose deadline has passed, by the database's clock."""
@@ -70,5 +106,17 @@ class Runs(Repository[Run]):
 
 # Built once: every message and every run asks for it.
 _ACTIVE_ON = select(*(tables.runs.c[field.name] for field in fields(Run))).where(
-    tables.runs.c.thread_id == bindparam("wanted"), tables.runs.c.status.in_(sorted(ACTIVE))
+    tables.runs.c.thread_id == bindparam("wanted"),
+    tables.runs.c.status.in_(sorted(ACTIVE)),
+    tables.runs.c.is_waiting.is_(False),
 )
+_WAITING_ON = (
+    select(*(tables.runs.c[field.name] for field in fields(Run)))
+    .where(tables.runs.c.thread_id == bindparam("wanted"), tables.runs.c.is_waiting.is_(True))
+    .order_by(tables.runs.c.ord)
+    .with_for_update()
+)
+
+
+def _new_message(value: dict[str, Any]) -> NewMessage:
+    return NewMessage(value["role"], tuple(value["content"]), tuple(value["attachments"]), value["metadata"])

@@ -15,6 +15,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    false,
 )
 
 from assistants_api.domain.completion import CompletionStatus
@@ -129,20 +131,36 @@ runs = Table(
     Column("last_error", Json),
     Column("incomplete_reason", Text),
     Column("spent", UsageJson, nullable=False),
+    Column("is_waiting", Boolean, nullable=False, server_default=false()),
+    Column("brought", JsonTuple, nullable=False, server_default="[]"),
     Index(None, "thread_id", "ord"),
 )
 
 _is_active = runs.c.status.in_(sorted(ACTIVE))
+_holds_thread = and_(_is_active, runs.c.is_waiting.is_(False))
 
-# The rule "one active run per thread" lives here, not in code.
+# The rule "one active run per thread" lives here, not in code; those that wait behind it do not count.
 Index(
     "uq_runs_active_thread",
     runs.c.thread_id,
     unique=True,
-    sqlite_where=_is_active,
-    postgresql_where=_is_active,
+    sqlite_where=_holds_thread,
+    postgresql_where=_holds_thread,
+)
+Index(
+    "ix_runs_waiting",
+    runs.c.thread_id,
+    sqlite_where=runs.c.is_waiting.is_(True),
+    postgresql_where=runs.c.is_waiting.is_(True),
 )
 Index("ix_runs_active_deadline", runs.c.deadline, sqlite_where=_is_active, postgresql_where=_is_active)
+
+waiting_messages = Table(
+    "waiting_messages",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("messages", JsonTuple, nullable=False),
+)
 
 run_steps = Table(
     "run_steps",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.run import NewRun
@@ -34,6 +34,22 @@ from assistants_api.wire.threads import CreateThreadRequest
 TokenLimit = Annotated[int | None, Field(ge=256, le=2**53)]
 
 
+CancelOnDisconnect = Annotated[
+    bool | None,
+    Field(description="An extension: cancel the run when the client leaves its stream. Goes with `stream`."),
+]
+
+
+def _needs_a_stream(body: Any) -> Any:
+    if body.cancel_on_disconnect and not body.stream:
+        raise InvalidRequest(
+            "'cancel_on_disconnect' goes with 'stream': true.",
+            param="cancel_on_disconnect",
+            code="invalid_value",
+        )
+    return body
+
+
 class _RunSettings(Request):
     assistant_id: str
     model: Annotated[str | None, Field(min_length=1, max_length=256)] = None
@@ -49,6 +65,9 @@ class _RunSettings(Request):
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
+    cancel_on_disconnect: CancelOnDisconnect = None
+
+    _needs_a_stream = model_validator(mode="after")(_needs_a_stream)
 
     def _settings(self) -> dict[str, Any]:
         return {
@@ -74,6 +93,9 @@ class CreateRunRequest(_RunSettings):
     additional_instructions: Instructions = None
     additional_messages: list[CreateMessageRequest] | None = Field(None, max_length=1000)
     reasoning_effort: Reasoning = None
+    if_busy: Literal["reject", "wait", "enqueue", "interrupt", "rollback"] | None = Field(
+        None, description="An extension: what to do while another run holds the thread."
+    )
 
     def to_new_run(self) -> NewRun:
         """What the domain makes a run of."""
@@ -123,6 +145,9 @@ class SubmitToolOutputsRunRequest(Request):
 
     tool_outputs: list[ToolOutput] = Field(max_length=1000)
     stream: bool | None = None
+    cancel_on_disconnect: CancelOnDisconnect = None
+
+    _needs_a_stream = model_validator(mode="after")(_needs_a_stream)
 
     def outputs(self) -> dict[str, str]:
         """Outputs by call id, in the order given."""
