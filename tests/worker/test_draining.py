@@ -2,11 +2,14 @@
 
 import asyncio
 
+from sqlalchemy import select
+
 from assistants_api.domain.errors import Closing
 from assistants_api.domain.prompt import Text
 from assistants_api.domain.run import RunStatus
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.store import tables
 from assistants_api.worker import worker as module
 from tests.conftest import until
 
@@ -49,19 +52,24 @@ async def test_what_does_not_end_in_time_is_free_for_another_at_once(open_house)
 async def test_leases_are_kept_while_the_worker_drains(open_house, monkeypatch):
     monkeypatch.setattr(module, "RENEW_SECONDS", 0.02)
     engine = ScriptedEngine([[Text("One, "), Wait("go"), Text("two.")]])
-    async with open_house(engine, lease_seconds=0.5) as house:
+    async with open_house(engine) as house:
         run = await house.start()
         await until(lambda: bool(engine.prompts))
-        async with house.db.read() as tx:
-            began = await tx.now()
         draining = asyncio.create_task(house.worker.drain(60))
+        await until(lambda: house.worker._is_draining)
 
-        async def is_past_the_first_lease() -> bool:
-            async with house.db.begin() as tx:
-                assert await tx.jobs.claim("another", "run", 5) == []
-                return (await tx.now() - began).total_seconds() > 0.7
+        async def lease_until() -> float:
+            c = tables.jobs.c
+            async with house.db.read() as tx:
+                found = await tx.execute(select(c.lease_until).where(c.subject_id == run.id))
+                return found.scalar_one().timestamp()
 
-        await until(is_past_the_first_lease)
+        first = await lease_until()
+
+        async def is_renewed() -> bool:
+            return await lease_until() > first
+
+        await until(is_renewed)
         engine.release("go")
         await draining
 

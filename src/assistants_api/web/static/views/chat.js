@@ -237,7 +237,10 @@ export default function Chat({ route, go }) {
   const hear = (run) => {
     following.current?.abort();
     const stop = (following.current = new AbortController());
-    let state = { ...nothing, run };
+    // What the run waits for is told again at its place among the events: a form shown before that would
+    // be taken away, and what was opened or written in it with it.
+    const waits = run.status === "requires_action";
+    let state = { ...nothing, run: waits ? { ...run, status: "in_progress", required_action: null } : run };
     let frame = 0;
     setLive(state);
     const show = () => {
