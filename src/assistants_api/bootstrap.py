@@ -15,6 +15,7 @@ from assistants_api.api.parts import Parts
 from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.model import Catalogue
+from assistants_api.domain.webhook import host_of
 from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
 from assistants_api.knowledge.parser import parse_limited
 from assistants_api.knowledge.search import Searcher
@@ -32,6 +33,7 @@ from assistants_api.store.writer import LogWriter
 from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.worker.carrying import RunCarrier
 from assistants_api.worker.completing import CompletionCarrier
+from assistants_api.worker.delivering import WebhookCarrier, read_secret
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.worker import Desk, Sweeper, Worker
 
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from assistants_api.engine.server import Address
 
 logger = logging.getLogger(__name__)
+
+# Most of their time is spent waiting for somebody else.
+_WEBHOOKS_AT_ONCE = 16
 
 
 class BadSettings(Exception):
@@ -61,6 +66,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
         wake = Wake()
         db: Database = await open_database(database_url(settings), wake)
         stack.push_async_callback(db.close)
+        db.webhooks = settings.webhook_urls
         blobs = build_blobs(settings)
         embedder = build_embedder(settings)
         stack.push_async_callback(embedder.close)
@@ -75,6 +81,7 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             timedelta(seconds=settings.run_expiry_seconds),
             settings.max_waiting_runs,
             no_code=_no_code(settings, pool),
+            webhook_hosts=frozenset(settings.webhook_hosts),
         )
         parts = Parts(
             db=db,
@@ -111,6 +118,9 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             )
             files = Desk(FileCarrier(db, blobs, embedder, read), settings.max_concurrent_files)
             desks = {JobKind.RUN: runs, JobKind.COMPLETION: completions, JobKind.INGESTION: files}
+            if settings.webhook_secret is not None:
+                secret = read_secret(settings.webhook_secret)
+                desks[JobKind.WEBHOOK] = Desk(WebhookCarrier(db, secret), _WEBHOOKS_AT_ONCE)
             worker = Worker(db, writer, desks)
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
@@ -131,6 +141,22 @@ def check(settings: Settings) -> None:
         raise BadSettings("ASSISTANTS_ENGINE=remote needs ASSISTANTS_MODEL, the upstream's model name.")
     if settings.engine == "scripted" and settings.script is None:
         raise BadSettings("ASSISTANTS_ENGINE=scripted needs ASSISTANTS_SCRIPT.")
+
+    _check_webhooks(settings)
+
+
+def _check_webhooks(settings: Settings) -> None:
+    for url in settings.webhook_urls:
+        if host_of(url) is None:
+            raise BadSettings(f"ASSISTANTS_WEBHOOK_URLS: {url!r} is not an http address.")
+    if settings.webhook_secret is None:
+        if settings.webhook_urls or settings.webhook_hosts:
+            raise BadSettings("ASSISTANTS_WEBHOOK_URLS and _HOSTS need ASSISTANTS_WEBHOOK_SECRET.")
+        return
+    try:
+        read_secret(settings.webhook_secret)
+    except ValueError as error:
+        raise BadSettings(f"ASSISTANTS_WEBHOOK_SECRET: {error}.") from error
 
 
 def database_url(settings: Settings) -> str:

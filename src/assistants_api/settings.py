@@ -118,6 +118,15 @@ class Settings(BaseSettings):
     drain_notice_seconds: float = Field(
         0, ge=0, description="After SIGTERM: how long at least the server still answers, as not ready."
     )
+    webhook_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma list of addresses that hear when a run, a batch of files or a file ends."
+    )
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Comma list of hosts (host or host:port) that a run's own webhook_url may name."
+    )
+    webhook_secret: str | None = Field(
+        None, description="Signs webhooks: whsec_ and 24 to 64 bytes in base64. Needed by the two above."
+    )
     sandbox: Literal["auto", "bubblewrap", "landlock", "off"] = Field(
         "auto",
         description="Jail of code_interpreter: auto (the best that holds), bubblewrap, landlock, off.",
@@ -137,7 +146,7 @@ class Settings(BaseSettings):
     sandbox_timeout_seconds: float = Field(60, gt=0, description="Time that one piece of code may run.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "webhook_urls", "webhook_hosts", mode="before")
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
         return (

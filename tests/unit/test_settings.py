@@ -14,6 +14,9 @@ from assistants_api.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 
 
+SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
 def test_the_example_file_lists_every_setting_with_its_default():
     assert (ROOT / ".env.example").read_text() == text()
 
@@ -48,6 +51,21 @@ def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):
 def test_settings_that_miss_their_other_half_are_refused(given):
     with pytest.raises(BadSettings, match="needs ASSISTANTS_"):
         check(Settings(_env_file=None, **given))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"webhook_urls": "http://a/b"}, "need ASSISTANTS_WEBHOOK_SECRET"),
+        ({"webhook_hosts": "a"}, "need ASSISTANTS_WEBHOOK_SECRET"),
+        ({"webhook_secret": "abc"}, "SECRET: it must begin with whsec_"),
+        ({"webhook_secret": SECRET, "webhook_urls": "ftp://a"}, "'ftp://a' is not an http address"),
+    ],
+)
+def test_webhooks_that_cannot_be_sent_are_refused(given, words):
+    with pytest.raises(BadSettings, match=words):
+        check(Settings(_env_file=None, **given))
+    check(Settings(_env_file=None, webhook_secret=SECRET, webhook_urls="http://a/b", webhook_hosts="a,b:1"))
 
 
 def test_upstream_servers_are_a_list_with_their_own_keys_models_and_limits(monkeypatch):

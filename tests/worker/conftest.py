@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,7 +60,14 @@ class House:
             self.db, NewAssistant(model="scripted", **given), CATALOGUE, datetime.now(UTC)
         )
 
-    async def start(self, *messages: NewMessage, expiry: float = 600, tools: Any = (), **given: Any) -> Run:
+    async def start(
+        self,
+        *messages: NewMessage,
+        expiry: float = 600,
+        tools: Any = (),
+        limits: RunLimits | None = None,
+        **given: Any,
+    ) -> Run:
         """A queued run of a new assistant on a new thread."""
         assistant = await self.assistant(tools=tuple(tools))
         return await create_thread_and_run(
@@ -69,7 +76,7 @@ class House:
             NewRun(assistant.id, **given),
             CATALOGUE,
             self.engine.describe(),
-            RunLimits(timedelta(seconds=expiry)),
+            limits or RunLimits(timedelta(seconds=expiry)),
             datetime.now(UTC),
         )
 
@@ -121,11 +128,13 @@ async def house_over(
     lease_seconds: float = 5.0,
     knowledge: "Knowledge | None" = None,
     interpreter: Any = None,
+    desks: Mapping[JobKind, Desk] | None = None,
 ) -> AsyncIterator[House]:
     """A house whose worker works; what it carries is dropped at the end as by a crash."""
     writer = LogWriter(db)
     knowledge = knowledge or knowledge_over(db)
     desks = {
+        **(desks or {}),
         JobKind.RUN: Desk(
             RunCarrier(db, writer, engine, CATALOGUE, knowledge.searcher, knowledge.blobs, interpreter), 8
         ),

@@ -15,6 +15,7 @@ class JobKind(StrEnum):
     RUN = "run"
     COMPLETION = "completion"
     INGESTION = "ingestion"  # of a file, for every vector store that waits for it
+    WEBHOOK = "webhook"
 
 
 @dataclass(frozen=True, slots=True)

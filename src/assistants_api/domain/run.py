@@ -87,6 +87,7 @@ class NewRun:
     parallel_tool_calls: bool = True
     response_format: str | JsonObject | None = None
     reasoning_effort: str | None = None
+    webhook_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class Run:
     spent: Usage = field(default_factory=Usage)
     is_waiting: bool = False  # behind the run that holds the thread
     brought: tuple[str, ...] = ()  # the messages that were added with it
+    webhook_url: str | None = None  # hears of its ends, beside the addresses that hear of all
 
     @classmethod
     def start(
@@ -162,6 +164,7 @@ class Run:
             else assistant.response_format,
             reasoning_effort=new.reasoning_effort or assistant.reasoning_effort,
             deadline=now + expiry,
+            webhook_url=new.webhook_url,
         )
 
     def to(self, target: RunStatus, now: datetime, **facts: Any) -> "Run":

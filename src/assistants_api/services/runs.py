@@ -19,6 +19,7 @@ from assistants_api.domain.run import IfBusy, NewRun, Run, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import store_ids
+from assistants_api.domain.webhook import host_of
 from assistants_api.services.endings import cancel_now
 from assistants_api.services.messages import add_messages
 from assistants_api.services.threads import add_thread
@@ -35,7 +36,7 @@ class RunLimits:
 
     `expiry` is the published deadline of a run; `max_waiting` bounds the queue, `max_waiting_on_thread` what
     waits behind one run, `patience` how long a request waits for a busy thread. `no_code` says why no code
-    can be run, None where it can.
+    can be run, None where it can. `webhook_hosts` are the hosts that a run's `webhook_url` may name.
     """
 
     expiry: timedelta = timedelta(seconds=600)
@@ -43,6 +44,7 @@ class RunLimits:
     max_waiting_on_thread: int = 16
     patience: timedelta = timedelta(seconds=60)
     no_code: str | None = "there is no sandbox"
+    webhook_hosts: frozenset[str] = frozenset()
 
 
 async def create_run(
@@ -278,6 +280,13 @@ async def _undo(tx: Tx, thread_id: str, run_id: str) -> None:
 
 
 def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts, limits: RunLimits) -> None:
+    if run.webhook_url is not None and host_of(run.webhook_url) not in limits.webhook_hosts:
+        raise InvalidRequest(
+            "Invalid 'webhook_url': its host is not one of those that this server's operator allows"
+            " (ASSISTANTS_WEBHOOK_HOSTS).",
+            param="webhook_url",
+            code="invalid_value",
+        )
     for place, tool in enumerate(run.tools):
         if tool["type"] == CODE_INTERPRETER and limits.no_code is not None:
             raise InvalidRequest(

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.errors import Conflict, NotFound
 from assistants_api.domain.job import MAX_ATTEMPTS, JobKind
 from assistants_api.domain.run import RunStatus
+from assistants_api.domain.webhook import DeliveryStatus
 from assistants_api.ports import Blobs
 from assistants_api.services.completions import end_completion
 from assistants_api.services.endings import cancel_now, end_run, start_next
@@ -120,11 +122,24 @@ async def end_abandoned_completion(db: Database, completion_id: str) -> bool:
     return True
 
 
+async def end_abandoned_delivery(db: Database, delivery_id: str) -> bool:
+    """Give up a webhook delivery that no worker will take up again."""
+    async with db.begin() as tx:
+        delivery = await tx.deliveries.get(delivery_id)
+        if delivery.status is not DeliveryStatus.PENDING or await tx.jobs.is_held(delivery_id):
+            return False
+        message = f"It was lost by {MAX_ATTEMPTS} workers in turn."
+        await tx.deliveries.save(replace(delivery, status=DeliveryStatus.FAILED, last_error=message))
+        await tx.jobs.revoke(delivery_id)
+    return True
+
+
 async def forget_old(db: Database, blobs: Blobs) -> None:
     """Remove logs and jobs that nobody may ask for any more, and bytes that no file names."""
     async with db.begin() as tx:
         await tx.events.remove_old()
         await tx.jobs.remove_done(24 * 3600.0)
+        await tx.deliveries.remove_ended(24 * 3600.0)
     stale: list[str] = []
     async for key in blobs.older_than(_ORPHAN_SECONDS):
         stale.append(key)
@@ -154,4 +169,5 @@ _ENDS: dict[JobKind, Callable[[Database, str], Awaitable[bool]]] = {
     JobKind.RUN: end_abandoned,
     JobKind.COMPLETION: end_abandoned_completion,
     JobKind.INGESTION: end_abandoned_file,
+    JobKind.WEBHOOK: end_abandoned_delivery,
 }

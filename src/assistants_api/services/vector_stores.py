@@ -201,6 +201,7 @@ async def cancel_file_batch(db: Database, store_id: str, batch_id: str) -> Count
         if counted.file_counts.in_progress:
             await tx.file_batches.cancel_files(batch_id)
             await tx.file_batches.save(replace(counted.batch, is_cancelled=True))
+            await tx.file_batches.announce_cancelled(counted.batch)
         return await _counted_batch(tx, store_id, batch_id)
 
 

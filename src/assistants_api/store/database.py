@@ -9,9 +9,13 @@ from assistants_api.store.wake import Wake
 
 
 class Database(ABC):
-    """Read and write transactions; opened by `open_database`, closed by `close`."""
+    """Read and write transactions; opened by `open_database`, closed by `close`.
+
+    `webhooks` are the addresses that hear of every end that is written through it.
+    """
 
     wake: Wake
+    webhooks: tuple[str, ...] = ()
 
     @abstractmethod
     def begin(self) -> AbstractAsyncContextManager[Tx]:

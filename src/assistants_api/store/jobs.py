@@ -94,6 +94,15 @@ class Jobs(Repository[Job]):
             update(self.table).where(self.table.c.id == lease.job_id).values(is_done=True, lease_until=None)
         )
 
+    async def postpone(self, lease: Lease, seconds: float) -> None:
+        """Give the job back, to be claimed again after so many seconds; the attempt does not count."""
+        c = self.table.c
+        await self.session.execute(
+            update(self.table)
+            .where(c.id == lease.job_id)
+            .values(owner=None, lease_until=db_now() + seconds, attempt=c.attempt - 1)
+        )
+
     async def release(self, owner: str) -> None:
         """Give back every job of `owner` at once, as an attempt that does not count."""
         c = self.table.c

@@ -88,7 +88,7 @@ class PostgresDatabase(Database):
             async with connection.begin_nested():
                 yield
 
-        return Tx(execute, savepoint, self.wake, is_sqlite=False)
+        return Tx(execute, savepoint, self.wake, is_sqlite=False, webhooks=self.webhooks)
 
     def _relay(self, topic: str) -> None:
         self._outbox.append(topic)

@@ -13,6 +13,7 @@ from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.run import ACTIVE, Run, RunStatus
 from assistants_api.store import tables
 from assistants_api.store.columns import db_now
+from assistants_api.store.deliveries import Deliveries
 from assistants_api.store.repository import Repository
 
 
@@ -42,7 +43,7 @@ class Runs(Repository[Run]):
         return found
 
     async def move(self, before: Run, after: Run) -> None:
-        """Write `after` if the row still has the status of `before`; else `Conflict`."""
+        """Write `after` if the row still has the status of `before`; else `Conflict`. Ends are announced."""
         values = self.values(after)
         c = self.table.c
         try:
@@ -53,6 +54,19 @@ class Runs(Repository[Run]):
             raise Conflict(f"thread {after.thread_id} has an active run") from error
         if result.rowcount == 0:
             raise Conflict(f"run {before.id} is no longer {before.status}")
+        if after.ends_stream and after.status is not before.status:
+            await Deliveries(self.session).announce(
+                f"thread.run.{after.status}",
+                {
+                    "id": after.id,
+                    "object": "thread.run",
+                    "thread_id": after.thread_id,
+                    "assistant_id": after.assistant_id,
+                    "status": after.status.value,
+                    "metadata": after.metadata,
+                },
+                after.webhook_url,
+            )
 
     async def active_on(self, thread_id: str) -> Run | None:
         """The run that holds the thread."""

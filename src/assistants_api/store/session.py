@@ -15,6 +15,7 @@ class Session(Protocol):
 
     wake: Wake
     is_sqlite: bool
+    webhooks: tuple[str, ...]
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement."""

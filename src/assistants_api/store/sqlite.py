@@ -143,7 +143,7 @@ class SqliteDatabase(Database):
             raw.execute("RELEASE tx")
 
         chosen = execute_in_thread if in_thread else execute
-        return Tx(chosen, savepoint, self.wake, is_sqlite=True)
+        return Tx(chosen, savepoint, self.wake, is_sqlite=True, webhooks=self.webhooks)
 
     async def _open_batch(self, writer: Connection) -> None:
         for _ in range(_BUSY_TRIES):

@@ -25,6 +25,7 @@ from assistants_api.domain.run import ACTIVE, RunStatus
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.upload import UploadStatus
 from assistants_api.domain.vector_store import StoreFileStatus
+from assistants_api.domain.webhook import DeliveryStatus
 from assistants_api.store.columns import Json, JsonTuple, Status, UsageJson, UtcTime
 
 metadata = MetaData(
@@ -133,6 +134,7 @@ runs = Table(
     Column("spent", UsageJson, nullable=False),
     Column("is_waiting", Boolean, nullable=False, server_default=false()),
     Column("brought", JsonTuple, nullable=False, server_default="[]"),
+    Column("webhook_url", Text),
     Index(None, "thread_id", "ord"),
 )
 
@@ -160,6 +162,21 @@ waiting_messages = Table(
     metadata,
     Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("messages", JsonTuple, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _ord(),
+    _id(),
+    Column("created_at", UtcTime, nullable=False),
+    Column("event_id", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", Json, nullable=False),
+    Column("status", Status(DeliveryStatus), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text),
 )
 
 run_steps = Table(

@@ -12,6 +12,7 @@ from sqlalchemy.engine import CursorResult
 from assistants_api.store.assistants import Assistants
 from assistants_api.store.columns import db_now
 from assistants_api.store.completions import Completions
+from assistants_api.store.deliveries import Deliveries
 from assistants_api.store.documents import Documents
 from assistants_api.store.events import Events
 from assistants_api.store.files import Files, UploadParts, Uploads
@@ -33,9 +34,19 @@ Savepoint = Callable[[], AbstractAsyncContextManager[None]]
 class Tx:
     """A transaction in progress; `after_commit` callbacks run once it is durable, in order."""
 
-    def __init__(self, execute: Execute, savepoint: Savepoint, wake: Wake, *, is_sqlite: bool) -> None:
+    def __init__(
+        self,
+        execute: Execute,
+        savepoint: Savepoint,
+        wake: Wake,
+        *,
+        is_sqlite: bool,
+        webhooks: tuple[str, ...] = (),
+    ) -> None:
+        """`webhooks` are the addresses that hear of every end."""
         self._execute = execute
         self.is_sqlite = is_sqlite
+        self.webhooks = webhooks
         self.savepoint = savepoint
         self.wake = wake
         self.hooks: list[Callable[[], None]] = []
@@ -94,6 +105,11 @@ class Tx:
     def jobs(self) -> Jobs:
         """The queue."""
         return Jobs(self)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """Webhook deliveries."""
+        return Deliveries(self)
 
     @cached_property
     def events(self) -> Events:

@@ -1,7 +1,7 @@
 """Vector stores, the files in them, and the batches in which those came."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Select, and_, delete, func, insert, select, update
@@ -17,6 +17,7 @@ from assistants_api.domain.vector_store import (
     VectorStore,
 )
 from assistants_api.store import tables
+from assistants_api.store.deliveries import Deliveries
 from assistants_api.store.repository import Repository
 
 
@@ -156,6 +157,38 @@ class StoreFiles(Repository[StoreFile]):
             .where(c.id.in_(ids), c.status == StoreFileStatus.IN_PROGRESS)
             .values(status=status, last_error=last_error, usage_bytes=usage_bytes)
         )
+        if self.session.webhooks:
+            await self._announce(ids, status)
+
+    async def _announce(self, ids: Collection[str], status: StoreFileStatus) -> None:
+        """Tell of files that have ended so, and of batches that have ended with them."""
+        c, deliveries = self.table.c, Deliveries(self.session)
+        statement = self._select().where(c.id.in_(ids), c.status == status).order_by(c.ord)
+        for row in (await self.session.execute(statement)).all():
+            file = self.thing(row)
+            data = {
+                "id": file.file_id,
+                "object": "vector_store.file",
+                "vector_store_id": file.vector_store_id,
+                "status": status.value,
+                "last_error": file.last_error,
+            }
+            await deliveries.announce(f"vector_store.file.{status}", data)
+        batches = tables.file_batches.c
+        of_these = select(tables.batch_files.c.batch_id).where(tables.batch_files.c.store_file_id.in_(ids))
+        # Held in order: of two files that end at once, the later one sees that the batch is whole.
+        held = (
+            select(batches.id, batches.vector_store_id)
+            .where(batches.id.in_(of_these), batches.is_cancelled.is_(False))
+            .order_by(batches.id)
+            .with_for_update()
+        )
+        rows: Any = (await self.session.execute(held)).all()
+        for batch_id, store_id in rows:
+            counts = await FileBatches(self.session).counts(batch_id)
+            if counts.in_progress == 0:
+                told = _told(batch_id, store_id, counts)
+                await deliveries.announce("vector_store.file_batch.completed", told)
 
     async def stores_of(self, file_id: str) -> list[str]:
         """The ids of the stores that have this file."""
@@ -232,3 +265,17 @@ class FileBatches(Repository[FileBatch]):
             .where(and_(files.id.in_(ids), files.status == StoreFileStatus.IN_PROGRESS))
             .values(status=StoreFileStatus.CANCELLED)
         )
+
+    async def announce_cancelled(self, batch: FileBatch) -> None:
+        """Tell of a batch that was cancelled."""
+        data = _told(batch.id, batch.vector_store_id, await self.counts(batch.id))
+        await Deliveries(self.session).announce("vector_store.file_batch.cancelled", data)
+
+
+def _told(batch_id: str, store_id: str, counts: FileCounts) -> JsonObject:
+    return {
+        "id": batch_id,
+        "object": "vector_store.file_batch",
+        "vector_store_id": store_id,
+        "file_counts": {**asdict(counts), "total": counts.total},
+    }

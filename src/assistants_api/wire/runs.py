@@ -66,6 +66,9 @@ class _RunSettings(Request):
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
     cancel_on_disconnect: CancelOnDisconnect = None
+    webhook_url: Annotated[str | None, Field(max_length=2000)] = Field(
+        None, description="An extension: hears of the run's ends, if its host is allowed."
+    )
 
     _needs_a_stream = model_validator(mode="after")(_needs_a_stream)
 
@@ -76,6 +79,7 @@ class _RunSettings(Request):
             "instructions": self.instructions,
             "tools": None if self.tools is None else stored_tools(self.tools),
             "metadata": self.metadata or {},
+            "webhook_url": self.webhook_url,
             "temperature": self.temperature,
             "top_p": self.top_p,
             "max_prompt_tokens": self.max_prompt_tokens,
