@@ -1,6 +1,9 @@
 """The store on both databases: pages, compare-and-swap, claims and fences, the log, migrations."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +20,7 @@ from assistants_api.domain.run import NewRun, Run, RunStatus
 from assistants_api.domain.thread import Thread
 from assistants_api.domain.usage import Usage
 from assistants_api.store.codec import decode, encode
-from assistants_api.store.opening import CannotOpen, downgrade, open_database, upgrade
+from assistants_api.store.opening import CannotOpen, downgrade, open_database, sqlite_url, upgrade
 from assistants_api.store.wake import JOBS, Wake
 from assistants_api.store.writer import Channel, LogWriter
 
@@ -303,7 +306,6 @@ async def test_hints_come_after_the_commit_and_never_after_a_rollback(db):
 
 @pytest.mark.postgres
 async def test_hints_reach_other_processes_on_postgresql(request):
-    import os
 
     from tests.conftest import fresh_postgres, until
 
@@ -368,3 +370,27 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path):
 
     with pytest.raises(CannotOpen, match="newer version"):
         await open_database(url, Wake())
+
+
+MIGRATES = """
+import asyncio, sys
+from assistants_api.store.opening import migrate
+print("ready", flush=True)
+sys.stdin.readline()
+asyncio.run(migrate(sys.argv[1]))
+"""
+
+
+def test_processes_that_start_at_once_make_one_database(tmp_path):
+    """One of them makes the tables, the others wait for it."""
+    command = [sys.executable, "-c", MIGRATES, sqlite_url(tmp_path)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    started = [subprocess.Popen(command, text=True, **pipes) for _ in range(5)]
+    for process in started:
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate()[1] for process in started]
+
+    assert [process.returncode for process in started] == [0] * 5, said

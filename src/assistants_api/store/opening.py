@@ -103,15 +103,18 @@ def _prepare_sqlite(url: str) -> Path:
             f"{path} lies on a network file system ({kind}), where SQLite loses data."
             " Set ASSISTANTS_DATA_DIR to a local disk, or use PostgreSQL."
         )
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT", connect_args={"timeout": 30})
     try:
         with engine.connect() as connection:
             options = connection.exec_driver_sql("PRAGMA compile_options").scalars().all()
             if not any("ENABLE_FTS5" in option for option in options):
                 raise CannotOpen("This Python's SQLite has no FTS5, which file search needs.")
             _refuse_unknown_revision(connection)
-        with engine.begin() as connection:
-            upgrade(connection)
+            if _revision(connection) != _head():
+                # Other processes that start now wait here, and then find that there is nothing to do.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                upgrade(connection)
+                connection.exec_driver_sql("COMMIT")
     finally:
         engine.dispose()
     return path
