@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from assistants_api import __version__
 from assistants_api.api.parts import Parts
 from assistants_api.blobs.disk import DiskBlobs
+from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.webhook import host_of
@@ -23,6 +24,7 @@ from assistants_api.ports import Blobs, Embedder, Engine
 from assistants_api.sandbox.config import Limits, SandboxConfig, find_environment
 from assistants_api.sandbox.opening import open_sandbox
 from assistants_api.sandbox.pool import PoolConfig, SessionPool
+from assistants_api.services.ingestion import want_renewed
 from assistants_api.services.runs import RunLimits
 from assistants_api.settings import BUNDLED, Settings, Upstream
 from assistants_api.store.database import Database
@@ -124,10 +126,21 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
             worker = Worker(db, writer, desks)
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
+            tasks.append(asyncio.create_task(_renew_indexes(db, embedder), name="renewing"))
         stack.push_async_callback(_end, tasks)
         if worker is not None:
             stack.push_async_callback(worker.drain)
         yield Server(parts, worker)
+
+
+async def _renew_indexes(db: Database, embedder: Embedder) -> None:
+    try:
+        outdated = await want_renewed(db, embedder.name, datetime.now(UTC))
+    except Unavailable as error:
+        logger.warning("files of another embedder are indexed after the next start: %s", error.message)
+        return
+    if outdated:
+        logger.info("%d files that another embedder had indexed are indexed anew", outdated)
 
 
 def check(settings: Settings) -> None:

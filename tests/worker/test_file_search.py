@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from assistants_api.domain.assistant import NewAssistant
+from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.event import MessageDelta, StepMoved, ToolCallStarted
 from assistants_api.domain.file import NewFile
 from assistants_api.domain.message import NewMessage, text_part
@@ -16,13 +17,16 @@ from assistants_api.domain.step import StepStatus
 from assistants_api.domain.thread import NewThread
 from assistants_api.domain.usage import Usage
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
+from assistants_api.engine.embedding.hashed import HashEmbedder
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.knowledge.search import Searcher
 from assistants_api.services.assistants import create_assistant
 from assistants_api.services.files import create_file
+from assistants_api.services.ingestion import want_renewed
 from assistants_api.services.runs import RunLimits, create_thread_and_run
 from assistants_api.services.threads import get_thread
-from assistants_api.services.traces import get_trace
+from assistants_api.services.traces import get_file_trace, get_trace
 from assistants_api.services.vector_stores import create_vector_store, get_vector_store
 from tests.conftest import until
 from tests.worker.conftest import CATALOGUE, house_over, knowledge_over, user
@@ -60,6 +64,88 @@ async def stored(db, knowledge, *files):
 
     await until(is_done)
     return store
+
+
+class OtherEmbedder(HashEmbedder):
+    """Another model: the same vectors by another name; `fails` as one whose server is away."""
+
+    name = "other"
+    fails = False
+
+    async def embed(self, texts):
+        if self.fails:
+            raise Unavailable("The embedding server is away.")
+        return await super().embed(texts)
+
+
+async def test_files_of_another_embedder_are_indexed_anew_at_the_start(db):
+    before = knowledge_over(db)
+    async with house_over(db, ScriptedEngine(), knowledge=before):
+        file = await filed(db, before)
+        store = await stored(db, before, file)
+    other = OtherEmbedder()
+    after = replace(before, embedder=other, searcher=Searcher(db, other))
+
+    other.fails = True
+    async with house_over(db, ScriptedEngine(), knowledge=after):
+        assert await want_renewed(db, "other", NOW) == 1
+
+        async def is_given_up():
+            async with db.read() as tx:
+                return not await tx.jobs.is_open(file.id)
+
+        await until(is_given_up)
+    kept = await get_file_trace(db, store.id, file.id)
+    other.fails = False
+    async with house_over(db, ScriptedEngine(), knowledge=after):
+        await want_renewed(db, "other", NOW)
+
+        async def is_renewed():
+            return (await get_file_trace(db, store.id, file.id))["embedder"] == "other"
+
+        await until(is_renewed)
+        found = await after.searcher.search([store], ["holiday"], limit=1, uses_keywords=False)
+
+    assert (kept["embedder"], kept["stage"]) == ("hash", "completed")
+    assert kept["windows"]["done"] == kept["windows"]["total"] > 0
+    assert found.hits
+    assert await want_renewed(db, "other", NOW) == 0
+
+
+async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):
+    gate = asyncio.Event()
+
+    class Slow(HashEmbedder):
+        async def embed(self, texts):
+            if self.calls:
+                await gate.wait()
+            self.calls += 1
+            return await super().embed(texts)
+
+        calls = 0
+
+    knowledge = knowledge_over(db, embedder=Slow())
+    file = await filed(db, knowledge, text="The zebra crosses the road. " * 6000)
+    store = (await create_vector_store(db, NewVectorStore(files=(NewStoreFile(file.id),)), NOW)).store
+    waiting = await get_file_trace(db, store.id, file.id)
+    async with house_over(db, ScriptedEngine(), knowledge=knowledge):
+
+        async def is_under_way():
+            return (await get_file_trace(db, store.id, file.id))["windows"]["done"] > 0
+
+        await until(is_under_way)
+        indexing = await get_file_trace(db, store.id, file.id)
+        gate.set()
+
+        async def is_over():
+            return (await get_file_trace(db, store.id, file.id))["stage"] == "completed"
+
+        await until(is_over)
+
+    assert (waiting["stage"], waiting["windows"]) == ("waiting", {"done": 0, "total": None})
+    assert (indexing["stage"], indexing["attempt"]) == ("indexing", 1)
+    assert 0 < indexing["windows"]["done"] < indexing["windows"]["total"]
+    assert indexing["tokens"] > 30_000
 
 
 async def started(house, store=None, *, tool=None, thread=None, **new):

@@ -1,6 +1,6 @@
 """Vector stores over HTTP."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -18,7 +18,7 @@ from assistants_api.api.replies import page_reply, reply
 from assistants_api.api.routing import StrictRoute, both, takes
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.vector_store import StoreFileStatus
-from assistants_api.services import searching, vector_stores
+from assistants_api.services import searching, traces, vector_stores
 from assistants_api.wire.vector_stores import (
     CreateVectorStoreFileBatchRequest,
     CreateVectorStoreFileRequest,
@@ -176,6 +176,17 @@ async def get_vector_store_file(vector_store_id: VectorStoreId, file_id: FileId,
     """Retrieve a file of a store: its status, and why it failed."""
     found = await vector_stores.get_vector_store_file(given.db, vector_store_id, file_id)
     return reply(VectorStoreFileObject.of(found))
+
+
+@router.get(
+    "/{vector_store_id}/files/{file_id}/trace",
+    operation_id="getVectorStoreFileTrace",
+    response_model=dict[str, Any],
+    openapi_extra=_FILE,
+)
+async def get_vector_store_file_trace(vector_store_id: VectorStoreId, file_id: FileId, given: Given) -> Any:
+    """How far the indexing of a file is. An extension."""
+    return await traces.get_file_trace(given.db, vector_store_id, file_id)
 
 
 @router.post(

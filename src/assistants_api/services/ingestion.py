@@ -9,6 +9,8 @@ from assistants_api.domain.vector_store import StoreFileStatus
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 
+_FILES_PER_WRITE = 100
+
 
 async def want_indexed(tx: Tx, file_ids: Iterable[str], now: datetime) -> None:
     """See to it that a worker indexes these files for every store that waits for them.
@@ -19,6 +21,20 @@ async def want_indexed(tx: Tx, file_ids: Iterable[str], now: datetime) -> None:
         await tx.files.hold(file_id)
         if not await tx.jobs.is_open(file_id):
             await tx.jobs.add(Job(ids.new("job"), JobKind.INGESTION, file_id, now))
+
+
+async def want_renewed(db: Database, embedder: str, now: datetime) -> int:
+    """See to it that every searchable file that another embedder has indexed is indexed by this one.
+
+    Returns how many there are. One file at a time is not found by meaning, and for a moment not at all.
+    """
+    async with db.read() as tx:
+        outdated = await tx.documents.embedded_otherwise(embedder)
+    for first in range(0, len(outdated), _FILES_PER_WRITE):
+        async with db.begin() as tx:
+            there = await tx.files.existing(outdated[first : first + _FILES_PER_WRITE])
+            await want_indexed(tx, [file.id for file in there], now)
+    return len(outdated)
 
 
 async def end_abandoned_file(db: Database, file_id: str) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import TextClause, bindparam, delete, func, insert, select, text, update
+from sqlalchemy import TextClause, bindparam, delete, exists, func, insert, or_, select, text, update
 
-from assistants_api.domain.vector_store import Document, Window
+from assistants_api.domain.vector_store import Document, StoreFileStatus, Window
 from assistants_api.store import tables
 from assistants_api.store.session import Session
 
@@ -52,9 +52,10 @@ class Documents:
         )
 
     async def embedded_otherwise(self, embedder: str) -> list[str]:
-        """Ids of the files that another embedder has indexed."""
-        c = tables.documents.c
-        statement = select(c.file_id).where(c.embedder.is_not(None), c.embedder != embedder)
+        """Ids of the searchable files that another embedder has indexed, or begun to index anew."""
+        c, places = tables.documents.c, tables.store_files.c
+        is_searched = exists().where(places.file_id == c.file_id, places.status == StoreFileStatus.COMPLETED)
+        statement = select(c.file_id).where(or_(c.embedder.is_(None), c.embedder != embedder), is_searched)
         return [row[0] for row in await self.session.execute(statement)]
 
     async def add_windows(self, file_id: str, windows: Sequence[Window]) -> None:

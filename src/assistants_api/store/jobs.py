@@ -121,6 +121,13 @@ class Jobs(Repository[Job]):
         )
         return bool((await self.session.execute(statement)).scalar_one())
 
+    async def open_of(self, subject_id: str) -> Job | None:
+        """The job of this subject that is not done yet."""
+        c = self.table.c
+        statement = self._select().where(c.subject_id == subject_id, c.is_done.is_(False))
+        row = (await self.session.execute(statement)).first()
+        return None if row is None else self.thing(row)
+
     async def is_open(self, subject_id: str) -> bool:
         """Whether a job of this subject is not done yet."""
         c = self.table.c

@@ -77,7 +77,7 @@ class FileCarrier:
         document = await tx.documents.find(file_id)
         return (
             document is not None
-            and document.embedder not in (None, self._embedder.name)
+            and document.embedder != self._embedder.name
             and bool(await tx.store_files.stores_of(file_id))
         )
 
@@ -86,6 +86,8 @@ class FileCarrier:
         async with self._db.read(is_long=True) as tx:
             document = await tx.documents.find(file.id)
         if document is None or document.embedder not in (None, self._embedder.name):
+            if document is not None:
+                await self._embedder.embed(["Does it work?"])  # the old index goes only if a new one can come
             text = await self._text(file) if document is None else document.text
             spans = await asyncio.to_thread(chunking.tokenize, text)
             if not len(spans):
@@ -171,7 +173,8 @@ class FileCarrier:
                 tx.after_commit(partial(tx.wake.send, indexed_topic(place.vector_store_id)))
             if not ids:  # what failed was to renew an index: the old one stays
                 await tx.jobs.finish(job.lease)
-                raise LostLease
+        if not ids:
+            raise LostLease
 
 
 def _cut(text: str, place: StoreFile) -> list[tuple[int, int]]:
