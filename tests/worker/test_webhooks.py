@@ -16,6 +16,7 @@ from assistants_api.domain.job import JobKind
 from assistants_api.domain.prompt import Text, ToolCall
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
 from assistants_api.domain.webhook import DeliveryStatus, host_of
+from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits, cancel_run
 from assistants_api.services.sweeping import sweep
@@ -122,7 +123,8 @@ async def test_the_end_of_a_run_is_told_and_the_official_sdk_believes_it(db):
 
 async def test_an_action_that_is_required_and_every_other_end_are_told(db):
     call = ToolCall(id="call_a", name="get_weather", arguments="{}")
-    async with receiving() as receiver, house_with(db, receiver, ScriptedEngine([[call]])) as house:
+    engine = ScriptedEngine([[call], [Wait("never")]])
+    async with receiving() as receiver, house_with(db, receiver, engine) as house:
         run = await house.start(tools=[TOOL])
         await house.events(run)
         await cancel_run(db, run.thread_id, run.id, datetime.now(UTC))
