@@ -24,7 +24,7 @@ class Engine(Protocol):
         """Stop everything that was started; turns that are open end with `EngineFailed`."""
 
     def turn(self, prompt: Prompt) -> AsyncGenerator[Part, None]:
-        """One answer: `Started`, then `Thought`, `Text` and `ToolCall` parts, then exactly one `Stop`.
+        """One answer: `Started`, then what the model says as it says it, then exactly one `Stop`.
 
         Closing the generator cancels the turn within one decode step. Raises `EngineFailed` (or
         `ContextOverflow`) when there will be no answer. A turn that is asked for while the model still

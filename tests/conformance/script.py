@@ -12,7 +12,7 @@ plt.show()
 sales.to_csv("/mnt/data/copy.csv", index=False)
 """
 SCRIPT: list[Any] = [
-    {"when": "bar chart", "steps": [{"call": "code_interpreter", "arguments": {"code": CHART}}]},
+    {"when": "bar chart", "steps": [{"call": "code_interpreter", "arguments": {"code": CHART}, "by": 9}]},
     {"when": "[image", "steps": ["Here it is; the data: sandbox:/mnt/da", "ta/copy.csv."]},
     {
         "when": "total again",
@@ -22,8 +22,8 @@ SCRIPT: list[Any] = [
     {
         "when": "weather",
         "steps": [
-            {"call": "get_weather", "arguments": {"city": "Oslo"}},
-            {"call": "get_weather", "arguments": {"city": "Rome"}},
+            {"call": "get_weather", "arguments": {"city": "Oslo"}, "by": 5},
+            {"call": "get_weather", "arguments": {"city": "Rome"}, "by": 5},
         ],
     },
     {

@@ -8,7 +8,7 @@ import pytest
 
 from tests.checks.schema import check_event, protocol_file
 from tests.checks.stream_order import check_stream, parse_stream
-from tests.conformance.script import SCRIPT
+from tests.conformance.script import CHART, SCRIPT
 from tests.conformance.serving import serving
 from tests.conformance.test_sdks import flows
 from tests.sandbox.conftest import environment
@@ -77,6 +77,10 @@ def test_the_stream_of_code_keeps_every_rule(coding_server):
     deltas = [data["delta"]["content"][0] for name, data in events if name == "thread.message.delta"]
     assert [(delta["index"], delta["type"]) for delta in deltas][:2] == [(0, "image_file"), (1, "text")]
     code = [data for name, data in events if name == "thread.run.step.delta"]
+    calls = [data["delta"]["step_details"]["tool_calls"][0]["code_interpreter"] for data in code]
+    inputs = [call["input"] for call in calls if call.get("input")]
+    assert "".join(inputs) == CHART
+    assert len(inputs) > 10
     assert code[0]["delta"]["step_details"]["tool_calls"][0]["code_interpreter"] == {
         "input": "",
         "outputs": [],

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistants_api.domain.prompt import ToolCall
-from assistants_api.engine.calls import HERMES, LLAMA, MISTRAL, Family, family_of
+from assistants_api.domain.prompt import CallPiece, ToolCall
+from assistants_api.engine.calls import HERMES, LLAMA, MISTRAL, Family, Found, family_of
 from assistants_api.engine.text import Aside, Speech
 
 NAMES = ("get_weather", "add")
@@ -28,7 +28,7 @@ def heard(
 ) -> list[str | tuple[str, str]]:
     """The parts of an answer that came in these pieces: texts joined, calls as (name, arguments)."""
     speech = Speech(family, names, stops, parallel=parallel, reasons=reasons)
-    found: list[str | Aside | ToolCall] = []
+    found: list[Found | Aside] = []
     for piece in pieces:
         found.extend(speech.feed(piece))
     found.extend(speech.finish())
@@ -36,7 +36,7 @@ def heard(
     for one in found:
         if isinstance(one, ToolCall):
             merged.append((one.name, one.arguments))
-        elif isinstance(one, Aside):
+        elif isinstance(one, Aside | CallPiece):
             continue
         elif merged and isinstance(merged[-1], str):
             merged[-1] += one
@@ -145,12 +145,68 @@ def test_one_call_at_a_time_ends_after_the_first() -> None:
 
 
 def test_call_ids_look_like_the_services() -> None:
-    (found,) = Speech(HERMES, NAMES, ()).feed(f"<tool_call>{PARIS}</tool_call>")
+    found = Speech(HERMES, NAMES, ()).feed(f"<tool_call>{PARIS}</tool_call>")[-1]
 
     assert isinstance(found, ToolCall)
     assert found.id.startswith("call_")
     assert len(found.id) == 29
     assert found.id[5:].isalnum()
+
+
+def test_arguments_are_given_out_while_they_are_written() -> None:
+    speech = Speech(HERMES, NAMES, (), stem="x" * 21)
+
+    assert speech.feed('<tool_call>{"name": "get_weather", "argum') == []
+    (first,) = speech.feed('ents": {"city": "Par')
+    (second,) = speech.feed('is"')
+    third, call = speech.feed("}}</tool_call>")
+
+    pieces = [CallPiece(call.id, "get_weather", text) for text in ('{"city": "Par', 'is"', "}")]
+    assert [first, second, third] == pieces
+    assert call == ToolCall("call_" + "x" * 21 + "001", "get_weather", '{"city": "Paris"}')
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    values=st.lists(st.dictionaries(st.text(), JSON, max_size=3), min_size=1, max_size=3),
+    cuts=st.lists(st.integers(0, 400), max_size=12),
+    is_ascii=st.booleans(),
+)
+def test_the_pieces_of_a_call_add_up_to_its_arguments(
+    values: list[dict[str, object]], cuts: list[int], is_ascii: bool
+) -> None:
+    written = [json.dumps({"name": "add", "arguments": value}, ensure_ascii=is_ascii) for value in values]
+    said = "".join(f"<tool_call>{call}</tool_call>" for call in written)
+    places = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
+    speech = Speech(HERMES, NAMES, ())
+    added: dict[str, str] = {}
+    calls: list[ToolCall] = []
+    for start, end in itertools.pairwise(places):
+        for one in speech.feed(said[start:end]):
+            if isinstance(one, CallPiece):
+                added[one.id] = added.get(one.id, "") + one.arguments
+            elif isinstance(one, ToolCall):
+                calls.append(one)
+
+    assert [json.loads(call.arguments) for call in calls] == values
+    assert added == {call.id: call.arguments for call in calls}
+
+
+def test_a_raw_line_break_in_an_argument_is_given_out_as_json() -> None:
+    found = Speech(HERMES, NAMES, ()).feed(
+        '<tool_call>{"name": "add", "arguments": {"a": "1\n2"}}</tool_call>'
+    )
+
+    assert [one.arguments for one in found if isinstance(one, CallPiece | ToolCall)] == [
+        '{"a": "1\\n2"}',
+        '{"a": "1\\n2"}',
+    ]
 
 
 @given(cuts=st.lists(st.integers(0, 40), max_size=8))

@@ -56,13 +56,21 @@ def gather(
     steps: Sequence[RunStep],
     shown: str,
     code_files: Sequence[str] = (),
+    *,
+    can_continue: bool = True,
 ) -> Context:
     """The context of the run's next model call.
 
     `history` is the thread without this run's messages, oldest first; `own` and `steps` are what this run
     did so far; `shown` is the text of the message that it is in the middle of; `code_files` are the names of
-    the files that the code interpreter will find.
+    the files that the code interpreter will find; `can_continue` says that the engine takes up an answer
+    where it was cut.
     """
+    turns = _own_turns(own, steps)
+    if can_continue and turns and turns[-1].role == "assistant" and not turns[-1].tool_calls:
+        # What was said before a call that a lost worker was writing: the same answer goes on.
+        *turns, said = turns
+        shown = f"{said.content}{shown}"
     sampling = Sampling(
         temperature=1.0 if run.temperature is None else run.temperature,
         top_p=1.0 if run.top_p is None else run.top_p,
@@ -86,7 +94,7 @@ def gather(
     if run.truncation_strategy["type"] == "last_messages":
         kept = kept[-run.truncation_strategy["last_messages"] :]
     shown_history = tuple((message.id, _chat(message)) for message in kept if message.content)
-    return Context(base, system, shown_history, _own_turns(own, steps))
+    return Context(base, system, shown_history, tuple(turns))
 
 
 async def fit(context: Context, count: Count, window: int, prompt_budget: int | None) -> Fitted:
@@ -155,7 +163,7 @@ def _chat_part(part: JsonObject) -> JsonObject:
     return part
 
 
-def _own_turns(own: Sequence[Message], steps: Sequence[RunStep]) -> tuple[ChatMessage, ...]:
+def _own_turns(own: Sequence[Message], steps: Sequence[RunStep]) -> list[ChatMessage]:
     by_id = {message.id: message for message in own}
     turns: list[ChatMessage] = []
     for step in steps:
@@ -172,7 +180,7 @@ def _own_turns(own: Sequence[Message], steps: Sequence[RunStep]) -> tuple[ChatMe
         text = turns.pop().content if spoke else ""
         turns.append(ChatMessage("assistant", text, tool_calls=calls))
         turns += [ChatMessage("tool", _answered(call), tool_call_id=call["id"]) for call in step.tool_calls]
-    return tuple(turns)
+    return turns
 
 
 def asked(call: JsonObject) -> ToolCall:
@@ -191,7 +199,7 @@ def _tool_choice(run: Run, steps: Sequence[RunStep]) -> str | JsonObject:
 
     A model that has used our tools so often must answer now: else a run might go on until its deadline.
     """
-    called = [step for step in steps if step.type == "tool_calls"]
+    called = [step for step in steps if step.tool_calls]
     if sum(call["type"] in OURS for step in called for call in step.tool_calls) >= MOST_OWN_CALLS:
         return "none"
     return "auto" if called and run.tool_choice != "none" else shown_choice(run.tool_choice)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from assistants_api.agent.tools import Tool, ToolOutput, ToolReturned
-from assistants_api.domain.prompt import Prompt, Started, Stop, Text, Thought, ToolCall
+from assistants_api.domain.prompt import CallPiece, Prompt, Started, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.ports import Engine
 
@@ -43,7 +43,17 @@ class Finished:
 
 
 LoopEvent = (
-    Started | Thought | Text | ToolCall | Calling | ToolOutput | ToolReturned | Turned | Paused | Finished
+    Started
+    | Thought
+    | Text
+    | CallPiece
+    | ToolCall
+    | Calling
+    | ToolOutput
+    | ToolReturned
+    | Turned
+    | Paused
+    | Finished
 )
 
 
@@ -64,7 +74,7 @@ async def answer(
     async with aclosing(engine.turn(prompt)) as parts:
         async for part in parts:
             match part:
-                case Started() | Thought():
+                case Started() | Thought() | CallPiece():
                     yield part
                 case Text(text, tokens, logprobs):
                     held = Text(held.text + text, held.tokens + tokens, held.logprobs + logprobs)

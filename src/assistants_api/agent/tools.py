@@ -1,6 +1,7 @@
 """Our own tools as the model is shown them, and what running one looks like to the loop."""
 
 import json
+import re
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -88,6 +89,24 @@ def code_of(arguments: str) -> str:
         return arguments
     code = given.get("code") if isinstance(given, dict) else None
     return code if isinstance(code, str) else arguments
+
+
+def code_so_far(arguments: str) -> str:
+    """The code in the arguments of a call that is not whole yet, as far as it is certain."""
+    begun = _CODE.match(arguments)
+    if begun is None:
+        return ""
+    body = arguments[begun.end() :]
+    # To the closing quotation mark, or to the end less an escape that may not be whole.
+    text = _STRING.match(body)
+    assert text is not None, "the empty string matches"
+    found: str = json.loads(f'"{text[0]}"')
+    # The first half of a pair waits for the other one.
+    return found[:-1] if found and "\ud800" <= found[-1] <= "\udbff" else found
+
+
+_CODE = re.compile(r'\s*\{\s*"code"\s*:\s*"')
+_STRING = re.compile(r'(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')
 
 
 def shown_choice(choice: str | JsonObject) -> str | JsonObject:

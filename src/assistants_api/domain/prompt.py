@@ -17,6 +17,19 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPiece:
+    """More of a call's arguments, as the model writes them.
+
+    The `ToolCall` of the same id follows once the call is whole, with what the pieces add up to. It does not
+    follow when the call turns out not to be one, or when the answer ends before it does.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One message as the model is shown it; `content` is text or parts in the chat API's shape."""
 
@@ -109,7 +122,7 @@ class Stop:
     usage: Usage
 
 
-Part = Started | Thought | Text | ToolCall | Stop
+Part = Started | Thought | Text | CallPiece | ToolCall | Stop
 
 
 @dataclass(frozen=True, slots=True)

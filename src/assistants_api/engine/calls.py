@@ -1,16 +1,19 @@
 """Tool calls in a model's own words: how each family writes them, and a parser that reads them as they come.
 
-The parser holds back what may begin a call. A call that cannot be read is given out as text, so nothing that
-the model said is lost; text after a good call is dropped, as chat models put none there.
+The parser holds back what may begin a call. Once a call has named its function, its arguments are given out
+in pieces as they come. A call that cannot be read is given out as text, so nothing that the model said is
+lost; text after a good call is dropped, as chat models put none there.
 """
 
 import json
+import re
+import secrets
+import string
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from assistants_api.domain import ids
-from assistants_api.domain.prompt import ToolCall
+from assistants_api.domain.prompt import CallPiece, ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,31 @@ class _Read:
     end: int
 
 
-class CallParser:
-    """Separates calls from text, in any chunking alike."""
+Found = str | CallPiece | ToolCall
 
-    def __init__(self, family: Family, names: Collection[str], *, parallel: bool = True) -> None:
+# A call up to the beginning of its arguments, when its name comes first, as it does in every template.
+_HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"\\]+)"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)')
+_LETTERS = string.ascii_letters + string.digits
+
+
+def new_stem() -> str:
+    """What the ids of one answer's calls begin with."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(21))
+
+
+class CallParser:
+    """Separates calls from text, in any chunking alike; only where pieces are cut depends on it.
+
+    `stem` makes the calls' ids the same when the same words are read again.
+    """
+
+    def __init__(
+        self, family: Family, names: Collection[str], *, parallel: bool = True, stem: str | None = None
+    ) -> None:
         self._family = family
+        self._stem = stem or new_stem()
+        self._numbered = 0
+        self._begun: _Begun | None = None
         self._names = frozenset(names)
         self._parallel = parallel
         self._buffer = ""
@@ -85,24 +108,25 @@ class CallParser:
         """No further call may follow."""
         return self.calls > 0 and not self._parallel
 
-    def feed(self, text: str) -> list[str | ToolCall]:
+    def feed(self, text: str) -> list[Found]:
         """What is settled now that the model has said this much more."""
         if not self._names:
             return [text] if text else []
         self._buffer += text
         return self._settle(at_end=False)
 
-    def finish(self) -> list[str | ToolCall]:
+    def finish(self) -> list[Found]:
         """What is left when the model has ended."""
         return self._settle(at_end=True) if self._names else []
 
-    def _settle(self, *, at_end: bool) -> list[str | ToolCall]:
-        found: list[str | ToolCall] = []
+    def _settle(self, *, at_end: bool) -> list[Found]:
+        found: list[Found] = []
         while not self.is_done:
             if self._marker is None:
                 self._outside(found, at_end)
                 if self._marker is None:
                     break
+            self._begin(found)
             read = self._read(at_end)
             if read is None:
                 break
@@ -111,7 +135,24 @@ class CallParser:
             self._buffer = ""
         return found
 
-    def _outside(self, found: list[str | ToolCall], at_end: bool) -> None:
+    def _begin(self, found: list[Found]) -> None:
+        """Gives out what is new of the arguments of the call that is being read."""
+        if self._begun is None:
+            head = _HEAD.match(self._buffer)
+            if head is None or head[1] not in self._names:
+                return
+            self._begun = _Begun(self._new_id(), head[1], head.end())
+        begun = self._begun
+        piece = begun.arguments.feed(self._buffer[begun.read :])
+        begun.read = len(self._buffer)
+        if piece:
+            found.append(CallPiece(begun.id, begun.name, piece))
+
+    def _new_id(self) -> str:
+        self._numbered += 1
+        return f"call_{self._stem}{self._numbered:03d}"
+
+    def _outside(self, found: list[Found], at_end: bool) -> None:
         """Gives out text up to the next call, or up to what may begin one."""
         start = self._bare_start()
         marker = ""
@@ -140,12 +181,12 @@ class CallParser:
             return len(self._buffer)
         return longest_beginning(self._buffer, self._family.markers)
 
-    def _say(self, text: str, found: list[str | ToolCall]) -> None:
+    def _say(self, text: str, found: list[Found]) -> None:
         if text and not self.calls:
             self._has_spoken = self._has_spoken or bool(text.strip())
             found.append(text)
 
-    def _take(self, read: _Read, found: list[str | ToolCall]) -> None:
+    def _take(self, read: _Read, found: list[Found]) -> None:
         assert self._marker is not None
         if read.calls:
             kept = read.calls if self._parallel else read.calls[:1]
@@ -156,6 +197,7 @@ class CallParser:
             self._has_spoken = True
         self._buffer = self._buffer[read.end :]
         self._marker = None
+        self._begun = None
 
     def _read(self, at_end: bool) -> _Read | None:
         """The call at the start of the buffer; None while more is needed."""
@@ -198,6 +240,10 @@ class CallParser:
     def _call(self, value: Any) -> ToolCall | None:
         if not isinstance(value, dict) or value.get("name") not in self._names:
             return None
+        begun = self._begun
+        if begun is not None:
+            # What was given out in pieces is what counts.
+            return ToolCall(begun.id, begun.name, begun.arguments.text)
         arguments = value.get("arguments", value.get("parameters", {}))
         if isinstance(arguments, str):
             arguments, end = _json_at(arguments.strip(), 0)
@@ -205,7 +251,55 @@ class CallParser:
                 return None
         if not isinstance(arguments, dict):
             return None
-        return ToolCall(ids.new("call"), value["name"], json.dumps(arguments, ensure_ascii=False))
+        return ToolCall(self._new_id(), value["name"], json.dumps(arguments, ensure_ascii=False))
+
+
+class _Arguments:
+    """A JSON object as it comes, and where it ends; what JSON forbids within strings is escaped."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._depth = 0
+        self._inside = self._escaped = self._is_over = False
+
+    def feed(self, text: str) -> str:
+        """So much of `text` as belongs to it, in strict JSON."""
+        if self._is_over:
+            return ""
+        taken: list[str] = []
+        for character in text:
+            taken.append(_escape(character) if self._inside and character < " " else character)
+            if self._escaped:
+                self._escaped = False
+            elif self._inside:
+                self._escaped = character == "\\"
+                self._inside = character != '"'
+            elif character == '"':
+                self._inside = True
+            elif character in "{[":
+                self._depth += 1
+            elif character in "}]":
+                self._depth -= 1
+                if self._depth == 0:
+                    self._is_over = True
+                    break
+        piece = "".join(taken)
+        self.text += piece
+        return piece
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A call whose arguments are given out in pieces; `read` is how far the buffer was."""
+
+    id: str
+    name: str
+    read: int
+    arguments: _Arguments = field(default_factory=_Arguments)
+
+
+def _escape(character: str) -> str:
+    return json.dumps(character)[1:-1]
 
 
 def longest_beginning(text: str, markers: Collection[str]) -> int:

@@ -94,11 +94,16 @@ class Fleet:
         now = _now()
         return [server.describe(now) for server in self.servers]
 
-    async def ask(self, attempt: Callable[[Server], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """What `attempt` gives at the first server where it gives anything.
+    async def ask(
+        self,
+        attempt: Callable[[Server], AsyncGenerator[T, None]],
+        settles: Callable[[T], bool] = lambda _: True,
+    ) -> AsyncGenerator[T, None]:
+        """What `attempt` gives at the first server where it gives anything that `settles` the matter.
 
-        `attempt` raises `Trouble` where another try may do better. That counts until it has given its first
-        item: from then on the failure is the caller's. Raises `EngineFailed` when nobody could do it.
+        `attempt` raises `Trouble` where another try may do better. That counts until it has given such an
+        item: from then on the failure is the caller's. What was given before is given again by the next
+        server, in its own way. Raises `EngineFailed` when nobody could do it.
         """
         pause = self.patience.first_pause
         failure: EngineFailed | None = None
@@ -112,11 +117,12 @@ class Fleet:
                     async with aclosing(attempt(server)) as items:
                         async with server.unanswered():
                             item = await anext(items)
-                        has_given = True
+                        has_given = settles(item)
                         self._note(server, None)
                         yield item
                         async for item in items:
                             server.heard_at = _now()
+                            has_given = has_given or settles(item)
                             yield item
                     return
                 except Trouble as trouble:

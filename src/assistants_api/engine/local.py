@@ -15,6 +15,7 @@ from typing import Any
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop
+from assistants_api.engine.calls import new_stem
 from assistants_api.engine.child import Child
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.messages import (
@@ -43,6 +44,7 @@ class _Turn:
 
     prompt: Prompt
     seed: int
+    stem: str = field(default_factory=new_stem)
     tokens: list[int] = field(default_factory=list)
     parts: asyncio.Queue[Part | EngineFailed] = field(default_factory=asyncio.Queue)
     is_started: bool = False
@@ -136,7 +138,7 @@ class TransformersEngine:
 
     def _submit(self, number: int, turn: _Turn) -> None:
         turn.is_submitted = True
-        self._send(Submit(number, turn.prompt, turn.seed, tuple(turn.tokens)))
+        self._send(Submit(number, turn.prompt, turn.seed, tuple(turn.tokens), turn.stem))
 
     def _send(self, message: Submit | Cancel | Count) -> None:
         if self._child is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from assistants_api.domain.errors import EngineFailed
-from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop, Text, Thought
+from assistants_api.domain.prompt import CallPiece, EngineFacts, Part, Prompt, Started, Stop, Text, Thought
 from assistants_api.engine import upstream
 from assistants_api.engine.fleet import Fleet, check, judged, lost
 from assistants_api.engine.server import Address, Broken, Patience, Server
@@ -90,15 +90,23 @@ class RemoteEngine:
         self._open += 1
         self._asked += 1
         try:
-            async with aclosing(self._fleet.ask(partial(_answer, prompt))) as parts:
+            is_started = False
+            async with aclosing(self._fleet.ask(partial(_answer, prompt), _settles)) as parts:
                 async for part in parts:
-                    yield part
+                    if not (is_started and isinstance(part, Started)):
+                        yield part
+                    is_started = True
         finally:
             self._open -= 1
 
 
+def _settles(part: Part) -> bool:
+    """Whether no other server may answer any more; a call that is not whole can be written anew."""
+    return not isinstance(part, Started | CallPiece)
+
+
 async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
-    """One server's answer. Nothing is given before its first word: until then another server may answer."""
+    """One server's answer."""
     answer = upstream.Answer()
     is_started = False
     body = upstream.request(prompt, server.model)
@@ -108,14 +116,16 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
             async with aclosing(_chunks(response)) as chunks:
                 async for chunk in chunks:
                     text = answer.take(chunk)
-                    thought = answer.fresh_thought()
-                    if not is_started and (text or thought):
+                    thought, pieces = answer.fresh_thought(), answer.fresh_pieces()
+                    if not is_started and (text or thought or pieces):
                         is_started = True
                         yield Started(upstream.estimate(prompt))
                     if thought:
                         yield Thought(thought, upstream.estimate_text(thought))
                     if text:
                         yield Text(text, upstream.estimate_text(text), answer.logprobs())
+                    for piece in pieces:
+                        yield piece
     except httpx.HTTPError as error:
         raise lost(error) from error
     if answer.reason is None:

@@ -10,8 +10,9 @@ from tokenizers.decoders import DecodeStream
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, Thought, ToolCall
+from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, Thought
 from assistants_api.domain.usage import Usage
+from assistants_api.engine.calls import Found
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.messages import Submit
 from assistants_api.engine.model import Model
@@ -62,6 +63,7 @@ class Row:
             parallel=prompt.parallel_tool_calls and not forces_one,
             reasons=model.template.reasons and not rendered.start,
             in_reasoning=rendered.in_reasoning,
+            stem=submit.stem or None,
         )
         self._speech.feed(rendered.opening)
         for token in submit.tokens:
@@ -127,7 +129,7 @@ class Row:
         self._fresh.clear()
         return tokens
 
-    def _say(self, token: int) -> list[str | Aside | ToolCall]:
+    def _say(self, token: int) -> list[Found | Aside]:
         self.ids.append(token)
         if self._form:
             self._form.take(token)
@@ -146,13 +148,13 @@ class Row:
             self.end = "stop"
         return [*found, *self._ending()] if self.is_over() else found
 
-    def _ending(self) -> list[str | Aside | ToolCall]:
+    def _ending(self) -> list[Found | Aside]:
         found = self._speech.finish()
         if self._speech.has_called and self.end == "stop":
             self.end = "tool_calls"
         return found
 
-    def _parts(self, found: Sequence[str | Aside | ToolCall]) -> list[Part]:
+    def _parts(self, found: Sequence[Found | Aside]) -> list[Part]:
         parts: list[Part] = []
         for one in found:
             if isinstance(one, str):

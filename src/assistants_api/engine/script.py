@@ -7,7 +7,9 @@ tool's output) for which the turn is played, any number of times. A step is one 
     "some words"                                   said word by word, as a model would
     {"text": "some words"}                         said in one piece
     {"think": "some words"}                        thought in one piece, before anything is said
-    {"call": "get_weather", "arguments": {...}}    a function call; "id" is optional
+    {"call": "get_weather", "arguments": {...}}    a function call; "id" is optional; with "by": 8 its
+                                                   arguments come in pieces of so many characters first,
+                                                   "pause" seconds apart
     {"wait": "name"}                               waits until `engine.release("name")`
     {"pause": 0.05}                                waits so many seconds
     {"fail": "words", "code": "server_error"}      the turn fails
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from assistants_api.domain import ids
-from assistants_api.domain.prompt import Stop, Text, Thought, ToolCall
+from assistants_api.domain.prompt import CallPiece, Stop, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 
 
@@ -48,8 +50,8 @@ class Fail:
     code: str = "server_error"
 
 
-Step = Text | Thought | ToolCall | Stop | Wait | Pause | Fail
-STEPS = (Text, Thought, ToolCall, Stop, Wait, Pause, Fail)
+Step = Text | Thought | CallPiece | ToolCall | Stop | Wait | Pause | Fail
+STEPS = (Text, Thought, CallPiece, ToolCall, Stop, Wait, Pause, Fail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,17 @@ def _turn(read: Any, place: str) -> Turn:
     return Turn(tuple(found), when)
 
 
+def _pieces(call: ToolCall, by: Any, pause: float) -> list[Step]:
+    if not isinstance(by, int) or by < 1:
+        return []
+    steps: list[Step] = []
+    for at in range(0, len(call.arguments), by):
+        steps.append(CallPiece(call.id, call.name, call.arguments[at : at + by]))
+        if pause:
+            steps.append(Pause(pause))
+    return steps
+
+
 def _steps(read: Any, place: str) -> Sequence[Step]:
     match read:
         case str():
@@ -102,7 +115,8 @@ def _steps(read: Any, place: str) -> Sequence[Step]:
             return [Thought(text)]
         case {"call": str(name)}:
             arguments = json.dumps(read.get("arguments", {}), ensure_ascii=False)
-            return [ToolCall(read.get("id") or ids.new("call"), name, arguments)]
+            call = ToolCall(read.get("id") or ids.new("call"), name, arguments)
+            return [*_pieces(call, read.get("by"), read.get("pause", 0)), call]
         case {"wait": str(event)}:
             return [Wait(event)]
         case {"pause": int() | float() as seconds}:

@@ -14,6 +14,7 @@ from typing import Any
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import (
+    CallPiece,
     ChatMessage,
     EngineFacts,
     Part,
@@ -131,6 +132,8 @@ class ScriptedEngine:
                 case Thought(text):
                     spent += _cost(text)
                     yield Thought(text, _cost(text))
+                case CallPiece():
+                    yield step
                 case ToolCall():
                     if held := stops.finish():
                         yield Text(held, 0, _certain(held, prompt))

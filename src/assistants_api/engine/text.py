@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from assistants_api.domain.prompt import ToolCall
-from assistants_api.engine.calls import CallParser, Family, longest_beginning
+from assistants_api.domain.prompt import CallPiece, ToolCall
+from assistants_api.engine.calls import CallParser, Family, Found, longest_beginning
 
 OPEN, CLOSE = "<think>", "</think>"
 
@@ -117,9 +117,10 @@ class Speech:
         parallel: bool = True,
         reasons: bool = False,
         in_reasoning: bool = False,
+        stem: str | None = None,
     ) -> None:
         self._reasoning = Reasoning(inside=in_reasoning) if reasons or in_reasoning else None
-        self._parser = CallParser(family, names, parallel=parallel)
+        self._parser = CallParser(family, names, parallel=parallel, stem=stem)
         self._stops = StopStrings(stops)
 
     @property
@@ -132,12 +133,12 @@ class Speech:
         """At least one function was called."""
         return self._parser.calls > 0
 
-    def feed(self, text: str) -> list[str | Aside | ToolCall]:
+    def feed(self, text: str) -> list[Found | Aside]:
         """What is settled after this much more text."""
         said = self._reasoning.feed(text) if self._reasoning else text
         return [*self._asides(), *(self._shown(self._parser.feed(said)) if said else ())]
 
-    def finish(self) -> list[str | Aside | ToolCall]:
+    def finish(self) -> list[Found | Aside]:
         """What is left at the end of the answer."""
         rest = self._reasoning.finish() if self._reasoning else ""
         found = [*self._asides(), *self._shown([*self._parser.feed(rest), *self._parser.finish()])]
@@ -148,14 +149,14 @@ class Speech:
         thought = self._reasoning.taken() if self._reasoning else ""
         return [Aside(thought)] if thought else []
 
-    def _shown(self, found: list[str | ToolCall]) -> list[str | ToolCall]:
-        shown: list[str | ToolCall] = []
+    def _shown(self, found: list[Found]) -> list[Found]:
+        shown: list[Found] = []
         for one in found:
             if self._stops.is_met:
                 break
             text = self._stops.feed(one) if isinstance(one, str) else self._stops.finish()
             if text:
                 shown.append(text)
-            if isinstance(one, ToolCall):
+            if isinstance(one, CallPiece | ToolCall):
                 shown.append(one)
         return shown

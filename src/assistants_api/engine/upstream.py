@@ -7,7 +7,7 @@ from typing import Any
 
 from assistants_api.domain import ids
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
-from assistants_api.domain.prompt import ChatMessage, Prompt, ToolCall
+from assistants_api.domain.prompt import CallPiece, ChatMessage, Prompt, ToolCall
 from assistants_api.domain.usage import Usage
 
 CHARACTERS_PER_TOKEN = 4
@@ -103,6 +103,7 @@ class _Pieces:
     id: str = ""
     name: str = ""
     arguments: str = ""
+    told: int = 0  # so much of the arguments was given out already
 
 
 @dataclass(slots=True)
@@ -133,6 +134,15 @@ class Answer:
             self.reason = choice.get("finish_reason") or self.reason
         self.text += new
         return new
+
+    def fresh_pieces(self) -> list[CallPiece]:
+        """What came of calls since this was last asked; of those only that have a name and an id."""
+        pieces: list[CallPiece] = []
+        for call in self._calls.values():
+            if call.id and call.name and len(call.arguments) > call.told:
+                pieces.append(CallPiece(call.id, call.name, call.arguments[call.told :]))
+                call.told = len(call.arguments)
+        return pieces
 
     def fresh_thought(self) -> str:
         """The reasoning that came since this was last asked."""

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from assistants_api.agent.tools import CODE_INTERPRETER, code_of
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, code_of, code_so_far
 from assistants_api.domain import ids
 from assistants_api.domain.event import (
     Event,
@@ -49,6 +49,7 @@ class Recording:
         self._step: RunStep | None = None
         self._pieces: list[Shown] = []
         self._outputs: Counter[str] = Counter()
+        self._begun: dict[str, _Begun] = {}
 
     @property
     def has_open_message(self) -> bool:
@@ -62,6 +63,17 @@ class Recording:
     def resume_tools(self, step: RunStep) -> None:
         """Go on with the calls of our tools that an earlier attempt had begun."""
         self._step = step
+
+    async def give_up_calls(self, step: RunStep) -> None:
+        """End a step whose calls an earlier attempt was still writing: the model is asked again."""
+
+        async def effect(tx: Tx) -> Sequence[Event]:
+            await self._live(tx)
+            ended = step.to(StepStatus.FAILED, await tx.now(), last_error=dict(_LOST))
+            await tx.steps.save(ended)
+            return (StepMoved(ended),)
+
+        await self._writer.write(self._channel, effect)
 
     async def begin(self) -> None:
         """The run is in progress; `Interrupted` if it is being cancelled."""
@@ -92,6 +104,7 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
+            dropped = await self._drop_begun(tx, now)
             message = Message(
                 id=ids.new("msg"),
                 created_at=now,
@@ -108,6 +121,7 @@ class Recording:
             await tx.steps.add(step)
             self._message, self._step, self._pieces = message, step, [Shown(text, annotations, images)]
             return (
+                *dropped,
                 StepMoved(step, created=True),
                 StepMoved(step),
                 MessageMoved(message, created=True),
@@ -117,6 +131,7 @@ class Recording:
             )
 
         await self._writer.write(self._channel, effect)
+        self._begun = {}
 
     def say(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
         """More text for the open message."""
@@ -136,22 +151,97 @@ class Recording:
         await self._writer.write(self._channel, effect)
         self._message = self._step = None
 
+    async def begin_call(self, id: str, name: str) -> None:
+        """Begin a call whose arguments are still being written, and with the first one of a turn its step."""
+        index, kind = len(self._begun), name if name in OURS else "function"
+        if self._begun:
+            assert self._step is not None
+            self._writer.put(self._channel, ToolCallStarted(self._step.id, index, id, name, kind))
+        else:
+
+            async def effect(tx: Tx) -> Sequence[Event]:
+                run, now = await self._live(tx), await tx.now()
+                events: list[Event] = []
+                if self._message is not None:
+                    events += await self._close(tx, run, None, now)
+                step = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
+                await tx.steps.add(step)
+                self._message, self._step, self._pieces = None, step, []
+                started = ToolCallStarted(step.id, index, id, name, kind)
+                return [*events, StepMoved(step, created=True), StepMoved(step), started]
+
+            await self._writer.write(self._channel, effect)
+        self._begun[id] = _Begun(index, name, kind)
+
+    def write_call(self, id: str, arguments: str) -> None:
+        """More of the arguments of a call that has begun; of code, the code."""
+        call = self._begun[id]
+        call.arguments += arguments
+        text = code_so_far(call.arguments) if call.name == CODE_INTERPRETER else call.arguments
+        if len(text) > len(call.shown):
+            assert self._step is not None
+            delta = ToolCallDelta(self._step.id, call.index, text[len(call.shown) :], call.kind)
+            call.shown = text
+            self._writer.put(self._channel, delta)
+
+    def has_begun(self, id: str) -> bool:
+        """Whether this call's arguments are being shown."""
+        return id in self._begun
+
+    async def _step_of(
+        self,
+        tx: Tx,
+        run: Run,
+        calls: Sequence[ToolCall],
+        stored: Sequence[JsonObject],
+        usage: Usage,
+        now: datetime,
+    ) -> tuple[RunStep, list[Event]]:
+        """The open step with these calls in it, and the events that show what was not shown of them yet."""
+        events: list[Event] = []
+        if self._message is not None:
+            events += await self._close(tx, run, None, now)
+        begun, step = self._begun, self._step
+        is_true = [call.id for call in calls[: len(begun)]] == list(begun) and all(
+            _shown_of(call).startswith(begun[call.id].shown) for call in calls[: len(begun)]
+        )
+        if step is None or not begun or not is_true:
+            events += await self._drop_begun(tx, now)
+            begun = {}
+            empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
+            step = replace(empty.with_calls(stored), usage=usage)
+            await tx.steps.add(step)
+            # The step's usage is shown once the step has ended.
+            events += [StepMoved(empty, created=True), StepMoved(empty)]
+        else:
+            step = replace(step.with_calls(stored), usage=usage)
+            await tx.steps.save(step)
+        for index, call in enumerate(calls):
+            kind = call.name if call.name in OURS else "function"
+            known = begun[call.id].shown if call.id in begun else None
+            if known is None:
+                events.append(ToolCallStarted(step.id, index, call.id, call.name, kind))
+            rest = _shown_of(call)[len(known or "") :]
+            if rest if known is not None else kind != FILE_SEARCH:
+                events.append(ToolCallDelta(step.id, index, rest, kind))
+        return step, events
+
+    async def _drop_begun(self, tx: Tx, now: datetime) -> list[Event]:
+        """End a step whose calls were begun and came to nothing."""
+        if not self._begun:
+            return []
+        assert self._step is not None
+        dropped = self._step.to(StepStatus.FAILED, now, last_error=dict(_CAME_TO_NOTHING))
+        await tx.steps.save(dropped)
+        return [StepMoved(dropped)]
+
     async def open_tools(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
         """Begin a step of calls of our tools; `usage` is what the model call spent that asked for them."""
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
-            events: list[Event] = []
-            if self._message is not None:
-                events += await self._close(tx, run, None, now)
-            empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
-            step = replace(empty.with_calls([_our_call(call) for call in calls]), usage=usage)
-            await tx.steps.add(step)
-            events += [StepMoved(empty, created=True), StepMoved(empty)]
-            for index, call in enumerate(calls):
-                events.append(ToolCallStarted(step.id, index, call.id, call.name, call.name))
-                if call.name == CODE_INTERPRETER:
-                    events.append(ToolCallDelta(step.id, index, code_of(call.arguments), call.name))
+            stored = [_our_call(call) for call in calls]
+            step, events = await self._step_of(tx, run, calls, stored, usage, now)
             self.run = replace(run, spent=run.spent + usage)
             await tx.runs.move(run, self.run)
             await tx.traces.put(run.id, {"turns": list(turns)})
@@ -159,6 +249,7 @@ class Recording:
             return events
 
         await self._writer.write(self._channel, effect)
+        self._begun = {}
 
     async def return_tool(
         self, call: ToolCall, output: str, details: JsonObject, turns: Sequence[JsonObject]
@@ -197,17 +288,7 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
-            events: list[Event] = []
-            if self._message is not None:
-                events += await self._close(tx, run, None, now)
-            empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
-            step = replace(empty.with_calls([_call(call) for call in calls]), usage=usage)
-            await tx.steps.add(step)
-            # The step's usage is shown once the step has ended.
-            events += [StepMoved(empty, created=True), StepMoved(empty)]
-            for index, call in enumerate(calls):
-                events.append(ToolCallStarted(step.id, index, call.id, call.name))
-                events.append(ToolCallDelta(step.id, index, call.arguments))
+            _, events = await self._step_of(tx, run, calls, [_call(call) for call in calls], usage, now)
             waiting = run.to(
                 RunStatus.REQUIRES_ACTION,
                 now,
@@ -300,6 +381,31 @@ class Recording:
             step_details=details,
             expires_at=run.deadline,
         )
+
+
+@dataclass(slots=True)
+class _Begun:
+    """A call that is being written: its place, the arguments so far, and what of it was shown."""
+
+    index: int
+    name: str
+    kind: str
+    arguments: str = ""
+    shown: str = ""
+
+
+_CAME_TO_NOTHING = {"code": "server_error", "message": "What the model wrote was no call after all."}
+_LOST = {
+    "code": "server_error",
+    "message": "The worker was lost while the model wrote this; it is asked again.",
+}
+
+
+def _shown_of(call: ToolCall) -> str:
+    """What clients see of a call's arguments."""
+    if call.name == FILE_SEARCH:
+        return ""
+    return code_of(call.arguments) if call.name == CODE_INTERPRETER else call.arguments
 
 
 def _our_call(call: ToolCall) -> JsonObject:

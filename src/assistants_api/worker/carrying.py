@@ -19,7 +19,7 @@ from assistants_api.agent.context import (
     refuse_images,
 )
 from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
-from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, Tool, ToolOutput, ToolReturned
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, Tool, ToolOutput, ToolReturned
 from assistants_api.domain.errors import EngineFailed, LostLease, NotFound, Unavailable
 from assistants_api.domain.file import File
 from assistants_api.domain.job import Job
@@ -27,7 +27,7 @@ from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import PageQuery
-from assistants_api.domain.prompt import ChatMessage, Prompt, Started, Text, Thought, ToolCall
+from assistants_api.domain.prompt import CallPiece, ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.sandbox import SandboxOff
 from assistants_api.domain.step import RunStep
@@ -182,6 +182,7 @@ class _Leg:
         self._turn: dict[str, Any] = {}
         self._usage = Usage()
         self._citations = Citations({})
+        self._hides_calls = False
 
     async def carry(self, stop: StopSignal) -> None:
         recording = self._recording
@@ -221,6 +222,9 @@ class _Leg:
                 raise EngineFailed(
                     "The worker was lost in the middle of the answer, and this engine cannot continue one."
                 )
+        elif state.open_step is not None and not state.open_step.tool_calls:
+            await recording.give_up_calls(state.open_step)
+            self._state = await self._carrier.load(recording.run.id)
         elif state.open_step is not None:
             recording.resume_tools(state.open_step)
             tools = self._tools()
@@ -235,6 +239,7 @@ class _Leg:
         recording, state = self._recording, self._state
         self._usage = Usage()
         self._turn = {}
+        self._hides_calls = False
         prepared_from = time.time()
         fitted = await self._prepare()
         if fitted.prompt.sampling.max_tokens == 0:
@@ -246,7 +251,7 @@ class _Leg:
             "left_out_messages": list(fitted.left_out),
             "messages": [_traced(message) for message in fitted.prompt.messages],
             "tools": [tool["function"]["name"] for tool in fitted.prompt.tools],
-            "answer_start": state.shown.text,
+            "answer_start": fitted.prompt.answer_start,
         }
         self._turns.append(self._turn)
         self._citations = Citations(
@@ -273,8 +278,17 @@ class _Leg:
             case Thought(_, tokens):
                 # Counted, and not shown: the API of runs has no place for it.
                 self._usage += Usage(0, tokens)
-            case ToolCall():
+            case CallPiece(id, name, arguments):
                 self._turn.setdefault("first_token_at", time.time())
+                if recording.has_begun(id) or self._may_show(name):
+                    if not recording.has_begun(id):
+                        await self._say(self._citations.close())
+                        await recording.begin_call(id, name)
+                    recording.write_call(id, arguments)
+            case ToolCall(id):
+                self._turn.setdefault("first_token_at", time.time())
+                # One that was not shown comes before those that are written after it.
+                self._hides_calls = self._hides_calls or not recording.has_begun(id)
             case Calling(calls, usage):
                 await self._say(self._citations.close())
                 self._close_turn(usage)
@@ -295,6 +309,14 @@ class _Leg:
                 await self._say(self._citations.close())
                 self._close_turn(usage)
                 await self._finish(reason, usage)
+
+    def _may_show(self, name: str) -> bool:
+        """Whether a call is shown while it is written.
+
+        Code is, and functions where no call of ours, which has a step of its own, can come between.
+        """
+        has_ours = any(tool["type"] in OURS for tool in self._state.run.tools)
+        return not self._hides_calls and (name == CODE_INTERPRETER if has_ours else name not in OURS)
 
     async def _say(self, piece: Cited) -> None:
         if not piece.text:
@@ -358,10 +380,17 @@ class _Leg:
     async def _prepare(self) -> Fitted:
         state, engine = self._state, self._engine
         names = names_of(state.code_files)
-        context = gather(
-            state.run, self._model, state.history, state.own, state.steps, state.shown.text, names
-        )
         facts = engine.describe()
+        context = gather(
+            state.run,
+            self._model,
+            state.history,
+            state.own,
+            state.steps,
+            state.shown.text,
+            names,
+            can_continue=facts.can_continue,
+        )
         if not facts.has_vision:
             refuse_images(context, self._model)
         budget = state.run.max_prompt_tokens
