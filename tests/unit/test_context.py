@@ -101,9 +101,10 @@ def test_a_forced_choice_forces_the_first_call_only():
         "asst_a",
         "thread_a",
         "tool_calls",
-        {"type": "tool_calls", "tool_calls": []},
-        StepStatus.COMPLETED,
+        {"type": "tool_calls", "tool_calls": [{"id": "call_a", "type": "function", "function": {}}]},
+        StepStatus.FAILED,
     )
+    empty = replace(step, step_details={"type": "tool_calls", "tool_calls": []})
 
     def choice(steps, **new):
         return gather(a_run(**new), "m", said("Hi"), [], steps, "").base.tool_choice
@@ -111,6 +112,8 @@ def test_a_forced_choice_forces_the_first_call_only():
     assert choice([], tool_choice=forced) == forced
     assert choice([step], tool_choice=forced) == "auto"
     assert choice([step], tool_choice="none") == "none"
+    # The call was never whole: a worker was lost while the model wrote it.
+    assert choice([empty], tool_choice=forced) == forced
 
 
 def test_the_completion_budget_is_over_the_whole_run():
