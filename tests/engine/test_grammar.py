@@ -116,3 +116,56 @@ def test_a_schema_that_cannot_be_enforced_is_refused_by_name(model: Any) -> None
         run(model, in_form({"type": "no-such-type"}))
 
     assert caught.value.code == "invalid_prompt"
+
+
+MARKERS = ("<tool_call>", "<tool_call>\n", '<tool_call>\n{"na')
+
+
+def opened(model: Any, marker: str, tools: tuple[Any, ...], *, seed: int, **changes: Any) -> Loop:
+    """What becomes of a call that a random model has opened of its own accord."""
+    prompt = replace(a_prompt("go", temperature=1.5, max_tokens=120), tools=tools, **changes)
+    loop = Loop(model)
+    loop.submit(1, prompt, seed=seed, tokens=tuple(model.ids(marker)))
+    return loop.run()
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("form", ["auto", {"type": "json_object"}])
+def test_a_call_that_the_model_opens_itself_is_held_to_the_functions(
+    model: Any, marker: str, form: Any
+) -> None:
+    for seed in range(4):
+        loop = opened(model, marker, (WEATHER, ADD), seed=seed, response_format=form)
+
+        [call] = calls_of(loop)
+        assert call.name in ("get_weather", "add")
+        assert set(json.loads(call.arguments)) == ({"city", "days"} if call.name == "get_weather" else {"a"})
+        assert loop.text(1).strip() == ""
+
+
+def test_a_held_call_is_the_same_after_a_restart(model: Any) -> None:
+    whole = opened(model, MARKERS[0], (WEATHER,), seed=3)
+    tokens = whole.tokens[1]
+    [call] = calls_of(whole)
+
+    for cut in (len(model.ids(MARKERS[0])) + more for more in (1, 4, 8)):
+        prompt = replace(a_prompt("go", temperature=1.5, max_tokens=120), tools=(WEATHER,))
+        again = Loop(model)
+        again.submit(1, prompt, seed=3, tokens=tuple(tokens[:cut]))
+        again.run()
+        assert [one.arguments for one in calls_of(again)] == [call.arguments]
+
+
+def test_parameters_that_no_grammar_can_hold_are_taken_as_any_object(model: Any) -> None:
+    odd = {"type": "object", "properties": {"a": {"type": "string", "pattern": "(?=x)"}}}
+    tool = {"type": "function", "function": {"name": "odd", "parameters": odd}}
+
+    for seed in range(3):
+        assert not opened(model, MARKERS[0], (tool,), seed=seed).refused
+
+
+def test_a_call_in_a_way_of_its_own_is_left_alone(model: Any) -> None:
+    loop = opened(model, '<tool_call>  [{"x', (WEATHER,), seed=1)
+
+    assert calls_of(loop) == []
+    assert not loop.refused

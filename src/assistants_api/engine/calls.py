@@ -108,6 +108,11 @@ class CallParser:
         """No further call may follow."""
         return self.calls > 0 and not self._parallel
 
+    @property
+    def opened(self) -> str | None:
+        """The call that is being written, as far as it is, its marker included; None outside of one."""
+        return None if self._marker is None else self._marker + self._buffer
+
     def feed(self, text: str) -> list[Found]:
         """What is settled now that the model has said this much more."""
         if not self._names:

@@ -47,6 +47,10 @@ class Constraint:
         if self._is_over:
             return
         if not self._matcher.consume_token(token):
+            if not self._ends_answer:
+                # Generated before it was held.
+                self._is_over = True
+                return
             raise EngineFailed(
                 f"The form of the answer cannot be enforced: {_first_line(self._matcher.get_error())}"
             )
@@ -76,6 +80,18 @@ class Grammars:
         rules = self._rules(prompt, opening)
         if rules is None:
             return None
+        constraint = self._made(rules, ends_answer=not opening)
+        if not opening:
+            for token in begun:
+                constraint.take(token)
+        return constraint
+
+    def call(self, tools: Sequence[Any], opened: str) -> Constraint | None:
+        """What holds a call that was `opened` to the functions; None when it goes ways of its own."""
+        ways = self._calls(tools, opened)
+        return self._made(f"start: {ways}\n", ends_answer=False) if ways else None
+
+    def _made(self, rules: str, *, ends_answer: bool) -> Constraint:
         self.warm()
         matcher = LLMatcher(self._ready, LLMatcher.grammar_from_lark(rules))
         if matcher.is_error():
@@ -83,11 +99,7 @@ class Grammars:
                 f"The form of the answer cannot be enforced: {_first_line(matcher.get_error())}",
                 code="invalid_prompt",
             )
-        constraint = Constraint(matcher, self._vocabulary, ends_answer=not opening)
-        if not opening:
-            for token in begun:
-                constraint.take(token)
-        return constraint
+        return Constraint(matcher, self._vocabulary, ends_answer=ends_answer)
 
     def _rules(self, prompt: Prompt, opening: str) -> str | None:
         tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
@@ -106,9 +118,12 @@ class Grammars:
         for tool in tools:
             function = tool["function"]
             whole = self._family.opening(function["name"])
-            if whole.startswith(opening):
-                rest = whole[len(opening) :]
-                ways.append(f'{_words(rest)} {_json(self._parameters(function))} "}}"')
+            # Some put no line break behind the marker.
+            for form in (whole, whole.replace("\n", "", 1)):
+                if form.startswith(opening):
+                    rest = form[len(opening) :]
+                    ways.append(f'{_words(rest)} {_json(self._parameters(function))} "}}"')
+                    break
         return " | ".join(ways)
 
     def _free_call(self, tools: Sequence[Any]) -> str:

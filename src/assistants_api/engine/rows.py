@@ -56,15 +56,17 @@ class Row:
         self._stream = _stream(model, self.ids[-_TAIL:])
         forces_one = isinstance(prompt.tool_choice, Mapping)
         self._form = model.grammars.constraint(prompt, rendered.opening, begun) if model.grammars else None
+        self._tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
         self._speech = Speech(
             model.template.family,
-            [] if prompt.tool_choice == "none" else [tool["function"]["name"] for tool in prompt.tools],
+            [tool["function"]["name"] for tool in self._tools],
             (*prompt.sampling.stop, *model.template.stops),
             parallel=prompt.parallel_tool_calls and not forces_one,
             reasons=model.template.reasons and not rendered.start,
             in_reasoning=rendered.in_reasoning,
             stem=submit.stem or None,
         )
+        self._is_held = bool(rendered.opening)  # to the functions' schemas, while a call is written
         self._speech.feed(rendered.opening)
         for token in submit.tokens:
             self._say(token)
@@ -144,9 +146,19 @@ class Row:
             return self._ending()
         piece = "" if token in self._model.silent_ids else self._stream.step(token)
         found = self._speech.feed(piece) if piece else []
+        self._hold()
         if self._speech.is_done:
             self.end = "stop"
         return [*found, *self._ending()] if self.is_over() else found
+
+    def _hold(self) -> None:
+        """Holds a call that the model has opened to the functions' names and schemas."""
+        opened = self._speech.opened
+        if opened is None:
+            self._is_held = False
+        elif opened and not self._is_held and self._model.grammars:
+            self._is_held = True
+            self._form = self._model.grammars.call(self._tools, opened) or self._form
 
     def _ending(self) -> list[Found | Aside]:
         found = self._speech.finish()

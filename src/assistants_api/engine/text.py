@@ -133,6 +133,11 @@ class Speech:
         """At least one function was called."""
         return self._parser.calls > 0
 
+    @property
+    def opened(self) -> str | None:
+        """The call that is being written, as far as it is, its marker included; None outside of one."""
+        return self._parser.opened
+
     def feed(self, text: str) -> list[Found | Aside]:
         """What is settled after this much more text."""
         said = self._reasoning.feed(text) if self._reasoning else text
