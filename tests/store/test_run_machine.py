@@ -48,6 +48,7 @@ class RunLife(RuleBasedStateMachine):
         self.attempts: dict[str, int] = {}
         self.legs: list[Recording] = []
         self.calls = 0
+        self.written: dict[int, str] = {}  # by the leg, the call that it writes
 
     def do(self, coroutine: Any) -> Any:
         return self.loop.run_until_complete(coroutine)
@@ -121,6 +122,8 @@ class RunLife(RuleBasedStateMachine):
                     recording.resume(message, open_step, shown)
                 self.legs.append(recording)
                 await self.step(recording, recording.begin())
+                if message is None and open_step is not None and recording in self.legs:
+                    await self.step(recording, recording.give_up_calls(open_step))
 
         self.do(take())
 
@@ -135,6 +138,7 @@ class RunLife(RuleBasedStateMachine):
             self.drop(recording)
 
     def drop(self, recording: Recording) -> None:
+        self.written.pop(id(recording), None)
         if recording in self.legs:
             self.legs.remove(recording)
 
@@ -145,7 +149,22 @@ class RunLife(RuleBasedStateMachine):
         if recording.has_open_message:
             recording.say(text)
         else:
+            self.written.pop(id(recording), None)
             self.do(self.step(recording, recording.open_message(text)))
+
+    @precondition(lambda self: self.legs)
+    @rule(pick=st.integers(0, 9))
+    def write(self, pick: int) -> None:
+        """The model begins a call, or goes on with it; nobody knows yet what will become of it."""
+        recording = self.legs[pick % len(self.legs)]
+        if id(recording) in self.written:
+            recording.write_call(self.written[id(recording)], "{}")
+            return
+        self.calls += 1
+        self.written[id(recording)] = f"call_{self.calls}"
+        self.do(self.step(recording, recording.begin_call(f"call_{self.calls}", "f")))
+        if recording in self.legs:
+            recording.write_call(f"call_{self.calls}", "")
 
     @precondition(lambda self: self.legs)
     @rule(pick=st.integers(0, 9), how=st.sampled_from(["complete", "pause", "fail", "cut"]))
@@ -155,14 +174,14 @@ class RunLife(RuleBasedStateMachine):
         async def end() -> None:
             if how == "pause":
                 self.calls += 1
-                await self.step(
-                    recording, recording.pause([ToolCall(f"call_{self.calls}", "f", "{}")], Usage(1, 1), [])
-                )
+                call_id = self.written.pop(id(recording), f"call_{self.calls}")
+                await self.step(recording, recording.pause([ToolCall(call_id, "f", "{}")], Usage(1, 1), []))
             elif how == "fail":
                 error = {"code": "server_error", "message": "x"}
                 await self.step(recording, recording.end(RunStatus.FAILED, [], last_error=error))
             else:
                 if not recording.has_open_message:
+                    self.written.pop(id(recording), None)
                     await self.step(recording, recording.open_message("x"))
                 if recording not in self.legs:
                     return
