@@ -37,6 +37,7 @@ from assistants_api.worker.carrying import RunCarrier
 from assistants_api.worker.completing import CompletionCarrier
 from assistants_api.worker.delivering import WebhookCarrier, read_secret
 from assistants_api.worker.ingesting import FileCarrier
+from assistants_api.worker.sessions import SessionKeeper
 from assistants_api.worker.worker import Desk, Sweeper, Worker
 
 if TYPE_CHECKING:
@@ -124,6 +125,10 @@ async def running(settings: Settings, *, with_worker: bool = True) -> AsyncItera
                 secret = read_secret(settings.webhook_secret)
                 desks[JobKind.WEBHOOK] = Desk(WebhookCarrier(db, secret), _WEBHOOKS_AT_ONCE)
             worker = Worker(db, writer, desks)
+            if pool is not None and interpreter is not None:
+                keeper = SessionKeeper(db, pool, worker.owner)
+                stack.push_async_callback(keeper.release)
+                tasks.append(asyncio.create_task(keeper.run(), name="session-keeper"))
             tasks.append(asyncio.create_task(writer.run(), name="log-writer"))
             tasks.append(asyncio.create_task(worker.run(), name="worker"))
             tasks.append(asyncio.create_task(_renew_indexes(db, embedder), name="renewing"))

@@ -158,3 +158,15 @@ async def test_threads_are_found_by_their_metadata(http):
     found = (await http.get("/v1/threads?metadata[user]=u0&order=asc")).json()["data"]
 
     assert [thread["metadata"]["n"] for thread in found] == ["0", "2"]
+
+
+async def test_a_code_session_is_reset_and_an_unknown_thread_is_named(open_client):
+    async with open_client() as client:
+        thread = (await client.post("/v1/threads", json={})).json()["id"]
+
+        reset = await client.delete(f"/v1/threads/{thread}/code_session")
+        missing = await client.delete("/v1/threads/thread_x/code_session")
+
+    assert reset.json() == {"id": thread, "object": "thread.code_session.deleted", "deleted": True}
+    assert missing.status_code == 404
+    assert "thread_x" in missing.json()["error"]["message"]

@@ -92,6 +92,18 @@ async def test_a_reset_forgets_everything(pools):
         assert (held.is_new, held.lost) == (True, None)
 
 
+async def test_a_session_of_another_generation_is_replaced(pools):
+    pool = await pools()
+    async with pool.hold("t", 1) as held:
+        await run(held.session, "x = 1")
+    await pool.reset("t", 0)  # somebody's who does not know of this generation
+
+    assert pool.keys() == {"t": 1}
+    async with pool.hold("t", 2) as held:
+        assert (held.is_new, held.lost) == (True, None)
+    assert pool.describe().details["sessions"] == 1
+
+
 async def test_the_longest_unused_session_makes_place(pools):
     pool = await pools(most=2)
     for key in ("a", "b", "a", "c"):

@@ -21,6 +21,7 @@ from assistants_api.wire.threads import (
     DeleteThreadResponse,
     ListThreadsResponse,
     ModifyThreadRequest,
+    ResetCodeSessionResponse,
     ThreadObject,
 )
 
@@ -73,3 +74,15 @@ async def delete_thread(thread_id: ThreadId, given: Given) -> Response:
     """Delete a thread with its messages and runs."""
     await threads.delete_thread(given.db, thread_id)
     return reply(DeleteThreadResponse(id=thread_id, object="thread.deleted", deleted=True))
+
+
+@router.delete(
+    "/{thread_id}/code_session",
+    operation_id="resetCodeSession",
+    response_model=ResetCodeSessionResponse,
+    openapi_extra=_ID,
+)
+async def reset_code_session(thread_id: ThreadId, given: Given) -> Response:
+    """End the thread's code_interpreter session: its variables, imports and files. An extension."""
+    await threads.reset_code_session(given.db, thread_id)
+    return reply(ResetCodeSessionResponse(id=thread_id, object="thread.code_session.deleted", deleted=True))

@@ -48,6 +48,7 @@ class _Seat:
     session: Session | None = None
     users: int = 0
     used_at: float = 0.0
+    generation: int = 0
 
 
 class SessionPool:
@@ -93,10 +94,11 @@ class SessionPool:
         return replace(facts, details=facts.details | counts) if facts.is_on else facts
 
     @asynccontextmanager
-    async def hold(self, key: str) -> AsyncIterator[Held]:
+    async def hold(self, key: str, generation: int = 0) -> AsyncIterator[Held]:
         """The session of `key`, for this caller alone; made when there is none, replaced when it died.
 
-        Raises `SandboxOff`, or `Unavailable` when none can be started or no place gets free in time.
+        One of another generation is replaced too. Raises `SandboxOff`, or `Unavailable` when none can be
+        started or no place gets free in time.
         """
         seat = self._seats.setdefault(key, _Seat())
         seat.users += 1
@@ -104,6 +106,9 @@ class SessionPool:
             async with seat.lock:
                 if seat.session is not None and seat.session.ended is not None:
                     await self._end(key, seat, seat.session.ended)
+                if seat.generation != generation:
+                    await self._end(key, seat, None)
+                seat.generation = generation
                 is_new = seat.session is None
                 if seat.session is None:
                     await self._place()
@@ -124,14 +129,19 @@ class SessionPool:
             async with self._freed:
                 self._freed.notify_all()
 
-    async def reset(self, key: str) -> None:
-        """Forgets the variables and files of `key`, once nobody holds it."""
+    def keys(self) -> dict[str, int]:
+        """The keys that have a session, each with its generation."""
+        return {key: seat.generation for key, seat in self._seats.items() if seat.session is not None}
+
+    async def reset(self, key: str, generation: int = 0) -> None:
+        """Forgets the variables and files of `key`, once nobody holds it; those of this generation only."""
         if (seat := self._seats.get(key)) is None:
             return
         seat.users += 1
         try:
             async with seat.lock:
-                await self._end(key, seat, None)
+                if seat.generation == generation:
+                    await self._end(key, seat, None)
         finally:
             seat.users -= 1
             if seat.session is None and seat.users == 0 and self._seats.get(key) is seat:

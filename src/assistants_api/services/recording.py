@@ -52,6 +52,11 @@ class Recording:
         self._begun: dict[str, _Begun] = {}
 
     @property
+    def owner(self) -> str:
+        """The worker that writes it."""
+        return self._channel.lease.owner
+
+    @property
     def has_open_message(self) -> bool:
         """Whether a message is being written."""
         return self._message is not None

@@ -63,3 +63,13 @@ async def delete_thread(db: Database, thread_id: str) -> None:
             await tx.jobs.revoke(active.id)
             tx.after_commit(lambda: tx.wake.send(channel_topic(active.id)))
         await tx.threads.remove(thread_id)
+
+
+async def reset_code_session(db: Database, thread_id: str) -> None:
+    """The next code that runs on the thread finds no variables and no files of earlier code.
+
+    Code that is running ends in the session in which it began.
+    """
+    async with db.begin() as tx:
+        await tx.threads.get(thread_id)
+        await tx.code_sessions.reset(thread_id)

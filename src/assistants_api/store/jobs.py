@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, func, insert, not_, or_, select, tuple_, update
 
 from assistants_api.domain.job import LEASE_SECONDS, MAX_ATTEMPTS, Job, Lease
 from assistants_api.domain.run import RunStatus
@@ -11,6 +11,8 @@ from assistants_api.store import tables
 from assistants_api.store.columns import db_now
 from assistants_api.store.repository import Repository
 from assistants_api.store.wake import JOBS, cancel_topic
+
+LEFT_SECONDS = 2.0  # to the worker that holds the thread's code session
 
 
 class Jobs(Repository[Job]):
@@ -30,9 +32,18 @@ class Jobs(Repository[Job]):
     ) -> list[Job]:
         """Up to `limit` jobs of one kind that are free or whose lease ran out, now held by `owner`.
 
-        The oldest come first.
+        The oldest come first. A new run of a thread whose code session is at another worker is left to that
+        one for a while.
         """
         c = self.table.c
+        sessions, runs = tables.code_sessions.c, tables.runs.c
+        is_left = (
+            select(sessions.thread_id)
+            .join(tables.runs, runs.thread_id == sessions.thread_id)
+            .where(runs.id == c.subject_id, sessions.owner != owner, sessions.alive_until > db_now())
+            .exists()
+        )
+        is_new = c.created_at.between(db_now() - LEFT_SECONDS, db_now() + LEFT_SECONDS)
         free = (
             select(c.id)
             .where(
@@ -40,6 +51,7 @@ class Jobs(Repository[Job]):
                 c.is_done.is_(False),
                 c.attempt < MAX_ATTEMPTS,
                 or_(c.lease_until.is_(None), c.lease_until < db_now()),
+                not_(and_(is_new, is_left)),
             )
             .order_by(c.ord)
             .limit(limit)

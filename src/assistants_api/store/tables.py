@@ -273,6 +273,15 @@ traces = Table(
     Column("data", Json, nullable=False),
 )
 
+code_sessions = Table(
+    "code_sessions",
+    metadata,
+    Column("thread_id", Text, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("owner", Text),
+    Column("alive_until", UtcTime),
+    Column("generation", Integer, nullable=False),
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

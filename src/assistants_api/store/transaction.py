@@ -10,6 +10,7 @@ from sqlalchemy import Executable, select
 from sqlalchemy.engine import CursorResult
 
 from assistants_api.store.assistants import Assistants
+from assistants_api.store.code_sessions import CodeSessions
 from assistants_api.store.columns import db_now
 from assistants_api.store.completions import Completions
 from assistants_api.store.deliveries import Deliveries
@@ -120,6 +121,11 @@ class Tx:
     def traces(self) -> Traces:
         """What each run's model was shown."""
         return Traces(self)
+
+    @cached_property
+    def code_sessions(self) -> CodeSessions:
+        """Where threads' code sessions are."""
+        return CodeSessions(self)
 
     @cached_property
     def keys(self) -> Keys:

@@ -62,16 +62,22 @@ class CodeInterpreter:
         self._given: WeakKeyDictionary[Session, set[tuple[str, str]]] = WeakKeyDictionary()
 
     async def run(
-        self, key: str, code: str, files: Sequence[GivenFile] = (), *, had_state: bool = False
+        self,
+        key: str,
+        code: str,
+        files: Sequence[GivenFile] = (),
+        *,
+        had_state: bool = False,
+        generation: int = 0,
     ) -> AsyncGenerator[Event, None]:
         """Runs `code` in the session of `key`: outputs as they come, new files, then exactly one `Answer`.
 
         `had_state` says that code ran under this key before, perhaps in another process: a model that finds
-        a new session then is told so.
+        a new session then is told so. A session of another `generation` is not the right one any more.
         Closing the generator interrupts the code. Raises `SandboxOff`, and `Unavailable` when there is no
         session to be had; a file that cannot be given is told to the model instead.
         """
-        async with self._pool.hold(key) as held:
+        async with self._pool.hold(key, generation) as held:
             shown = _Shown()
             if held.lost is not None:
                 shown.note(f"{held.lost} This is a new one: earlier variables, imports and files are gone.")

@@ -9,6 +9,7 @@ from assistants_api.agent.tools import ToolOutput, ToolReturned, code_of
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.file import File, NewFile, plain_name
+from assistants_api.domain.job import LEASE_SECONDS
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.sandbox import Logs, SessionEnded
@@ -24,7 +25,7 @@ LINK = "sandbox:/mnt/data/"
 class RunningCode:
     """Runs the code of one run's calls in its thread's session; `files` are there before the first cell.
 
-    `had_code` says that code ran on the thread before.
+    `had_code` says that code ran on the thread before; `owner` is the worker whose sessions these are.
     """
 
     def __init__(
@@ -32,16 +33,18 @@ class RunningCode:
         interpreter: CodeInterpreter,
         db: Database,
         blobs: Blobs,
-        key: str,
+        thread_id: str,
         files: Sequence[File],
         *,
+        owner: str,
         had_code: bool,
     ) -> None:
+        self._owner = owner
         self._had_code = had_code
         self._interpreter = interpreter
         self._db = db
         self._blobs = blobs
-        self._key = key
+        self._thread_id = thread_id
         self._files = [
             GivenFile(file.id, name, lambda file=file: blobs.read(file.blob))  # type: ignore[misc]
             for file, name in zip(files, names_of(files), strict=True)
@@ -52,8 +55,14 @@ class RunningCode:
         outputs: list[JsonObject] = []
         links: dict[str, str] = {}
         text = ""
+        async with self._db.begin() as tx:
+            generation = await tx.code_sessions.take(self._thread_id, self._owner, LEASE_SECONDS)
         running = self._interpreter.run(
-            self._key, code_of(call.arguments), self._files, had_state=self._had_code
+            self._thread_id,
+            code_of(call.arguments),
+            self._files,
+            had_state=self._had_code,
+            generation=generation,
         )
         self._had_code = True
         async with aclosing(running) as events:

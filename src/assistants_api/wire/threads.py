@@ -70,6 +70,14 @@ class ListThreadsResponse(Page):
     has_more: bool
 
 
+class ResetCodeSessionResponse(Reply):
+    """The thread's code session is over; the next one begins with the next code."""
+
+    id: str
+    object: Literal["thread.code_session.deleted"]
+    deleted: Literal[True]
+
+
 class DeleteThreadResponse(Reply):
     """The thread is gone."""
 

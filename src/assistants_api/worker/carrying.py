@@ -356,6 +356,7 @@ class _Leg:
                     self._carrier._blobs,
                     state.run.thread_id,
                     state.code_files,
+                    owner=self._recording.owner,
                     had_code=state.had_code,
                 )
         return tools
