@@ -2,10 +2,12 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from assistants_api.api.later import LATER
+from assistants_api.engine.measures import Measures
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store.log import Log
 from tests.api.conftest import BETA, client_over, made, refusal
@@ -177,3 +179,27 @@ async def test_metrics_tell_the_state_of_every_upstream_server(sqlite_db) -> Non
     assert f'assistants_upstream_turns_total{{{labels},upstream="http://a/v1"}} 9.0' in text
     assert f'assistants_upstream_failures_total{{{labels},upstream="http://a/v1"}} 2.0' in text
     assert shown == [server]
+
+
+async def test_metrics_tell_what_the_engine_measured_and_what_waits(sqlite_db) -> None:
+    measures = Measures()
+    for seconds in (0.02, 0.2, 99.0):
+        measures.token(time.monotonic() - seconds, None)
+    details = {"active_rows": 2, "generated_tokens": 40, "restarts": 1, "measures": measures.told()}
+    async with client_over(sqlite_db, ScriptedEngine([], details=details)) as http:
+        assistant = await made(http, "/v1/assistants", model="m", instructions="Wait.")
+        await made(http, "/v1/threads/runs", assistant_id=assistant["id"])
+        text = (await http.get("/metrics")).text
+
+    model = 'model="scripted"'
+    assert f"assistants_engine_active_rows{{{model}}} 2.0" in text
+    assert f"assistants_engine_generated_tokens_total{{{model}}} 40.0" in text
+    assert f"assistants_engine_restarts_total{{{model}}} 1.0" in text
+    assert f'assistants_engine_first_token_seconds_bucket{{le="0.025",{model}}} 1.0' in text
+    assert f'assistants_engine_first_token_seconds_bucket{{le="+Inf",{model}}} 3.0' in text
+    assert f"assistants_engine_first_token_seconds_count{{{model}}} 3.0" in text
+    assert "assistants_engine_parked_bytes" not in text
+    assert 'assistants_jobs_waiting{kind="run"} 1.0' in text
+    assert 'assistants_jobs_waiting{kind="webhook"} 0.0' in text
+    assert re.search(r'assistants_jobs_oldest_seconds\{kind="run"\} \d', text)
+    assert 'assistants_runs{status="queued"} 1.0' in text

@@ -9,6 +9,7 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from assistants_api.api.given import Given
+from assistants_api.api.metrics import Metrics
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.job import JobKind
 
@@ -60,6 +61,8 @@ async def ready(given: Given) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def metrics(request: Request) -> Response:
+async def metrics(request: Request, given: Given) -> Response:
     """Counters and histograms for Prometheus."""
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    counted: Metrics = request.app.state.metrics
+    await counted.read(given.db)
+    return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_LATEST)

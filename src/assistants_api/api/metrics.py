@@ -1,11 +1,22 @@
-"""What is counted, in a registry of the application's own: HTTP, and upstream servers."""
+"""What is counted, in a registry of the application's own: HTTP, the queue, the engine, upstream servers."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+
+from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.job import JobKind
+from assistants_api.domain.prompt import EngineFacts
+from assistants_api.domain.run import ACTIVE
+from assistants_api.store.database import Database
 
 CIRCUITS = ("closed", "half-open", "open", "unknown")
 
@@ -13,10 +24,11 @@ CIRCUITS = ("closed", "half-open", "open", "unknown")
 class Metrics:
     """Requests by route and status, their duration, and those open right now."""
 
-    def __init__(self, upstreams: Callable[[], list[dict[str, Any]]] = list) -> None:
-        """`upstreams` describes the servers of a remote engine."""
+    def __init__(self, engine: Callable[[], EngineFacts]) -> None:
+        """`engine` describes the engine."""
         self.registry = CollectorRegistry()
-        self.registry.register(UpstreamCollector(upstreams))
+        self.registry.register(EngineCollector(engine))
+        self.registry.register(UpstreamCollector(lambda: engine().details.get("upstreams", [])))
         self.requests = Counter(
             "assistants_http_requests",
             "Requests answered.",
@@ -31,6 +43,80 @@ class Metrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
         )
         self.open = Gauge("assistants_http_open_requests", "Requests being answered.", registry=self.registry)
+        self.waiting = Gauge(
+            "assistants_jobs_waiting", "Jobs that wait for a worker.", ["kind"], registry=self.registry
+        )
+        self.oldest = Gauge(
+            "assistants_jobs_oldest_seconds",
+            "How long the oldest job has waited for a worker.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.runs = Gauge("assistants_runs", "Runs that are not final.", ["status"], registry=self.registry)
+
+    async def read(self, db: Database) -> None:
+        """Read what only the database knows; without it, those numbers are left out."""
+        for gauge in (self.waiting, self.oldest, self.runs):
+            gauge.clear()
+        try:
+            async with db.read() as tx:
+                depths, ages = await tx.jobs.depths(), await tx.jobs.ages()
+                active = await tx.runs.count_active()
+        except Unavailable:
+            return
+        for kind in JobKind:
+            self.waiting.labels(kind).set(depths.get(kind, 0))
+            self.oldest.labels(kind).set(ages.get(kind, 0))
+        for status in ACTIVE:
+            self.runs.labels(status).set(active.get(status, 0))
+
+
+_GAUGES = {
+    "active_rows": ("assistants_engine_active_rows", "Answers that the model writes now."),
+    "waiting_rows": ("assistants_engine_waiting_rows", "Answers that wait for a place in the batch."),
+    "kv_bytes": ("assistants_engine_kv_bytes", "Memory of the attention state of running answers."),
+    "parked_bytes": ("assistants_engine_parked_bytes", "Memory of the attention state kept for next turns."),
+    "tokens_per_second": ("assistants_engine_tokens_per_second", "Tokens per second over all answers."),
+}
+_COUNTERS = {
+    "generated_tokens": ("assistants_engine_generated_tokens", "Tokens that the model wrote."),
+    "read_tokens": ("assistants_engine_read_tokens", "Prompt tokens that the model read."),
+    "reused_tokens": ("assistants_engine_reused_tokens", "Prompt tokens whose state was there already."),
+    "restarts": ("assistants_engine_restarts", "Times that the model's process was started again."),
+}
+_HISTOGRAMS = {
+    "queue_wait_seconds": "Time from a turn's arrival until it has a place in the batch.",
+    "first_token_seconds": "Time from a turn's arrival to its first token.",
+    "between_tokens_seconds": "Time between two tokens of one answer.",
+    "batch_rows": "Answers that a decode step carried.",
+}
+
+
+class EngineCollector(Collector):
+    """What the model's process told of itself last, at most a second ago."""
+
+    def __init__(self, describe: Callable[[], EngineFacts]) -> None:
+        self._describe = describe
+
+    def collect(self) -> Iterator[Metric]:
+        """Only what this kind of engine measures; everything begins at 0 when the model's process is new."""
+        facts = self._describe()
+        model = [facts.model]
+        for key, (name, help) in _GAUGES.items():
+            if key in facts.details:
+                gauge = GaugeMetricFamily(name, help, labels=["model"])
+                gauge.add_metric(model, facts.details[key])
+                yield gauge
+        for key, (name, help) in _COUNTERS.items():
+            if key in facts.details:
+                counter = CounterMetricFamily(name, help, labels=["model"])
+                counter.add_metric(model, facts.details[key])
+                yield counter
+        for key, measure in facts.details.get("measures", {}).items():
+            histogram = HistogramMetricFamily(f"assistants_engine_{key}", _HISTOGRAMS[key], labels=["model"])
+            buckets = [(str(bound), count) for bound, count in measure["buckets"]]
+            histogram.add_metric(model, [*buckets, ("+Inf", measure["count"])], measure["sum"])
+            yield histogram
 
 
 class UpstreamCollector(Collector):

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import CannotLoadModel, Model
 from assistants_api.engine.rows import Row
@@ -44,7 +45,8 @@ class Alone:
         self._row: Row | None = None
         self._gone = threading.Event()
         self._told: queue.SimpleQueue[Delta | Refused | None] = queue.SimpleQueue()
-        self._steps = self._generated = 0
+        self._steps = self._generated = self._read = 0
+        self._measures = Measures()
         self._step_time = 0.0
 
     @property
@@ -72,7 +74,9 @@ class Alone:
             "step_seconds": round(self._step_time, 5),
             "tokens_per_second": round(1 / self._step_time, 1) if self._step_time else 0.0,
             "generated_tokens": self._generated,
+            "read_tokens": self._read,
             "reused_tokens": 0,
+            "measures": self._measures.told(),
         }
 
     def step(self) -> list[Delta | Refused]:
@@ -92,6 +96,7 @@ class Alone:
         if row.is_over():
             return Delta(row.turn, (), (row.start(), *row.finish()))
         self._row = row
+        self._measures.queue_wait.note(time.monotonic() - row.arrived)
         self._gone.clear()
         threading.Thread(target=self._write, args=(row,), daemon=True).start()
         return Delta(row.turn, (), (row.start(),))
@@ -109,6 +114,13 @@ class Alone:
         finally:
             self._told.put(None)
 
+    def _note(self, row: Row) -> None:
+        self._generated += 1
+        self._measures.batch_rows.note(1)
+        if row.said_at is None:
+            self._read += len(row.ids)
+        row.said_at = self._measures.token(row.arrived, row.said_at)
+
     def next_token(self, row: Row, logits: torch.Tensor) -> int:
         """Chooses and says the row's next token, by `logits` `[1, vocabulary]`."""
         if self._gone.is_set():
@@ -116,7 +128,7 @@ class Alone:
         token = _choose(logits, [row])[0]
         if token is None:
             raise ArithmeticError("the model's numbers are not finite")
-        self._generated += 1
+        self._note(row)
         parts = row.say(token)
         if parts:
             self._told.put(Delta(row.turn, row.fresh(), tuple(parts)))

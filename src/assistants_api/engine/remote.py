@@ -5,6 +5,7 @@ It cannot continue a partial answer. Token counts before a call are estimates (f
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
@@ -16,6 +17,7 @@ from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import CallPiece, EngineFacts, Part, Prompt, Started, Stop, Text, Thought
 from assistants_api.engine import upstream
 from assistants_api.engine.fleet import Fleet, check, judged, lost
+from assistants_api.engine.measures import Measures
 from assistants_api.engine.server import Address, Broken, Patience, Server
 
 # How long a connection may take to end its stream after the last event, to be used again.
@@ -40,6 +42,7 @@ class RemoteEngine:
         self._is_started = False
         self._open = 0
         self._asked = 0
+        self._measures = Measures()
 
     async def start(self) -> None:
         """Asks the servers for their models, now and again."""
@@ -80,6 +83,7 @@ class RemoteEngine:
                 "waiting_turns": fleet.waiting,
                 "turns": self._asked,
                 "count": "estimated, 4 characters per token",
+                "measures": self._measures.told(),
             },
         )
 
@@ -91,8 +95,11 @@ class RemoteEngine:
         self._asked += 1
         try:
             is_started = False
+            asked_at, said_at = time.monotonic(), None
             async with aclosing(self._fleet.ask(partial(_answer, prompt), _settles)) as parts:
                 async for part in parts:
+                    if not isinstance(part, Started | Stop):
+                        said_at = self._measures.token(asked_at, said_at)
                     if not (is_started and isinstance(part, Started)):
                         yield part
                     is_started = True

@@ -40,6 +40,7 @@ class Row:
         self.filled = 0
         self.staging: KvBlock | None = None
         self.arrived = time.monotonic()
+        self.said_at: float | None = None
         self.is_started = False
         self.end: str | None = None
         self._model = model

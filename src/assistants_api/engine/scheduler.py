@@ -11,6 +11,7 @@ from assistants_api.domain.prompt import Part
 from assistants_api.engine import machine
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock, Parked
+from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
 from assistants_api.engine.rows import Row
@@ -35,7 +36,8 @@ class Scheduler:
         self._parked = Parked(int(self._kv_limit * config.parked_share))
         self._prefill_rate = 2000.0
         self._decode_rate = 0.0
-        self._steps = self._generated = self._reused = 0
+        self._steps = self._generated = self._reused = self._read = 0
+        self._measures = Measures()
         self._step_time = 0.0
         self._first_token = 0.0
 
@@ -66,11 +68,13 @@ class Scheduler:
             "tokens_per_second": round(self._decode_rate, 1),
             "first_token_seconds": round(self._first_token, 5),
             "generated_tokens": self._generated,
+            "read_tokens": self._read,
             "reused_tokens": self._reused,
             "kv_bytes": self._block.bytes(),
             "kv_limit": self._kv_limit,
             "parked_rows": len(self._parked),
             "parked_bytes": self._parked.bytes,
+            "measures": self._measures.told(),
         }
 
     def step(self) -> list[Delta | Refused]:
@@ -90,6 +94,7 @@ class Scheduler:
             if not self._has_room_for(row):
                 return
             self._waiting.popleft()
+            self._measures.queue_wait.note(time.monotonic() - row.arrived)
             if row.is_over():
                 told.append(Delta(row.turn, (), (row.start(), *row.finish())))
                 continue
@@ -142,6 +147,7 @@ class Scheduler:
             told.append(_failed(row, error))
             return True
         row.filled += len(ids)
+        self._read += len(ids)
         rate = len(ids) / max(1e-6, time.monotonic() - began)
         self._prefill_rate += 0.3 * (rate - self._prefill_rate)
         if row.filled < len(row.ids):
@@ -149,6 +155,7 @@ class Scheduler:
         self._join(row)
         waited = time.monotonic() - row.arrived
         self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
+        row.said_at = self._measures.token(row.arrived, None)
         self._said(row, token, told)
         self._sweep()
         return True
@@ -176,8 +183,10 @@ class Scheduler:
         except Exception:
             self._parked.clear()
             tokens = self._one_by_one(rows, told)
+        self._measures.batch_rows.note(len(rows))
         for row, token in zip(rows, tokens, strict=True):
             row.filled = len(row.ids)
+            row.said_at = self._measures.token(row.arrived, row.said_at)
             if row.end is None:
                 self._said(row, token, told)
         self._sweep()

@@ -182,6 +182,17 @@ class Jobs(Repository[Job]):
         rows: Any = await self.session.execute(statement)
         return {kind: int(count) for kind, count in rows}
 
+    async def ages(self) -> dict[str, float]:
+        """How many seconds the oldest job waits for a worker, by kind."""
+        c = self.table.c
+        statement = (
+            select(c.kind, db_now() - func.min(c.created_at))
+            .where(c.is_done.is_(False), or_(c.lease_until.is_(None), c.lease_until < db_now()))
+            .group_by(c.kind)
+        )
+        rows: Any = await self.session.execute(statement)
+        return {kind: max(0.0, float(age)) for kind, age in rows}
+
     async def remove_done(self, older_than_seconds: float) -> None:
         """Forget jobs that ended long ago."""
         c = self.table.c

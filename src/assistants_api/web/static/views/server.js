@@ -27,6 +27,14 @@ const Facts = ({ title, facts }) =>
     </dl>
   </section>`;
 
+const shown = (seconds) => (seconds < 1 ? `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms` : `${seconds.toFixed(1)} s`);
+const half = ({ count, p50, p95 } = {}) => (count ? `${shown(p50)} · 95 %: ${shown(p95)}` : null);
+const times = (measures) => ({
+  [t("In the engine's queue")]: half(measures.queue_wait_seconds),
+  [t("Time to first token")]: half(measures.first_token_seconds),
+  [t("Between two tokens")]: half(measures.between_tokens_seconds),
+});
+
 export default function Server() {
   const [health, setHealth] = useState(null);
   const [past, setPast] = useState([]);
@@ -79,6 +87,7 @@ export default function Server() {
       <${Chart} label=${t("Parked context")} values=${series((body) => body.engine.details?.parked_bytes / (1 << 20) || 0)} unit="MB" digits=${1} />
       <${Chart} label=${t("Tokens reused")} values=${series((body) => body.engine.details?.reused_tokens)} />
     </div>
+    <${Facts} title=${t("Times since the start")} facts=${times(details.measures ?? {})} />
     <${Facts}
       title=${t("Model")}
       facts=${{
