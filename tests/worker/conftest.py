@@ -95,6 +95,7 @@ class House:
         return list((await list_messages(self.db, run.thread_id, PageQuery(order="asc"), run.id)).data)
 
 
+_BLOBS = tempfile.TemporaryDirectory(prefix="blobs-")  # removed when the tests end
 NO_BLOBS = DiskBlobs(Path("/nonexistent"))  # for sweeps that find no file to remove
 
 
@@ -116,7 +117,7 @@ class Knowledge:
 def knowledge_over(db: Database, folder: Path | None = None, embedder: Any = None) -> Knowledge:
     """Blobs in a folder (a fresh one if none is given) and hashed embeddings."""
     embedder = embedder or HashEmbedder()
-    blobs = DiskBlobs(folder or Path(tempfile.mkdtemp(prefix="blobs-")))
+    blobs = DiskBlobs(folder or Path(tempfile.mkdtemp(dir=_BLOBS.name)))
     return Knowledge(blobs, embedder, Searcher(db, embedder))
 
 
