@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _CHANNEL = "assistants_api"
 _RECONNECT_PAUSE = 1.0
+# Beginnings of SQLSTATEs: connections, disk, memory and places that are short, a server that starts or stops.
+_PASSING = ("08", "53", "57P0")
 
 
 class PostgresDatabase(Database):
@@ -77,6 +79,8 @@ class PostgresDatabase(Database):
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise Unavailable("The database cannot be reached.") from error
+            if trouble := _passing_trouble(error):
+                raise Unavailable(f"The database does not serve at the moment: {trouble}.") from error
             raise
 
     def _transaction(self, connection: AsyncConnection) -> Tx:
@@ -131,3 +135,13 @@ class PostgresDatabase(Database):
         origin, _, topic = str(payload).partition(" ")
         if origin != self._origin:
             self.wake.deliver(topic)
+
+
+def _passing_trouble(error: DBAPIError) -> str | None:
+    """In PostgreSQL's words, why it does not serve now, if it may later; None for any other error."""
+    cause: BaseException | None = error.orig
+    while cause is not None and not isinstance(cause, asyncpg.PostgresError):
+        cause = cause.__cause__
+    if cause is None or not str(cause.sqlstate).startswith(_PASSING):
+        return None
+    return str(cause)
