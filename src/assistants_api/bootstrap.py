@@ -209,6 +209,7 @@ def build_engine(settings: Settings) -> Engine:
                     model=BUNDLED_MODEL if settings.model == BUNDLED else settings.model,
                     device=settings.device,
                     dtype=settings.dtype,
+                    adapter=settings.adapter,
                     max_rows=settings.max_batch,
                 )
             )

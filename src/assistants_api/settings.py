@@ -64,7 +64,10 @@ class Settings(BaseSettings):
         description="Requested names that are served: '*' for every name, or a comma list.",
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
-    dtype: str = Field("auto", description="auto, float32, bfloat16 or float16.")
+    dtype: str = Field("auto", description="auto, float32, bfloat16, float16, or int8 (CPU, few streams).")
+    adapter: Path | None = Field(
+        None, description="Folder with a LoRA adapter for the model; needs the extra 'lora'."
+    )
     upstream_url: Annotated[tuple[Upstream, ...], NoDecode] = Field(
         (),
         description="For ENGINE=remote: base URLs, a comma list; each may add ' key=… model=… limit=…'.",

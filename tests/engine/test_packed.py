@@ -28,6 +28,20 @@ def test_a_packed_net_says_what_the_plain_one_says(rows):
     torch.testing.assert_close(got.float(), wanted.float(), rtol=0.05, atol=0.05)
 
 
+@pytest.mark.parametrize("rows", [1, 2, 3, 40])
+def test_a_net_in_eight_bits_says_nearly_the_same(rows):
+    net = a_net()
+    x = torch.randn(rows, 96).to(torch.bfloat16)
+    with torch.inference_mode():
+        wanted = net(x).float()
+        count = packed.pack(net, int8=True)
+        got = net(x).float()
+
+    assert count == 2
+    assert all(isinstance(layer, packed.Int8Linear) for layer in (net[0], net[2]))
+    assert float((wanted - got).norm() / wanted.norm()) < 0.03
+
+
 def test_full_precision_stays_plain():
     net = a_net(torch.float32)
 
@@ -37,7 +51,9 @@ def test_full_precision_stays_plain():
 
 def test_a_layer_that_would_say_something_else_stays_plain(monkeypatch):
     net = a_net()
-    monkeypatch.setattr(packed.PackedLinear, "forward", lambda self, x: torch.zeros(3, self.out_features))
+    monkeypatch.setattr(
+        packed.PackedLinear, "forward", lambda self, x: torch.zeros(len(x), self.out_features)
+    )
 
     assert packed.pack(net) == 0
     assert type(net[0]) is nn.Linear

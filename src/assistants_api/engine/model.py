@@ -46,7 +46,12 @@ class Model:
         self.template = Template(self.tokenizer)
         self.pieces = Pieces(self.tokenizer)
         self.device = _device(config.device)
-        self.net = _weights(source, settings, config.dtype, self.device)
+        is_int8 = config.dtype == "int8"
+        if is_int8 and self.device.type != "cpu":
+            raise CannotLoadModel("ASSISTANTS_DTYPE=int8 is for CPUs; load a quantised checkpoint elsewhere.")
+        self.net = _weights(source, settings, "bf16" if is_int8 else config.dtype, self.device)
+        if config.adapter is not None:
+            self.net = _adapted(self.net, config.adapter)
         self.config = self.net.config.get_text_config()
         self.layers: int = self.config.num_hidden_layers
         self.window = self._window(config.max_context)
@@ -59,7 +64,8 @@ class Model:
         special = {number for number, token in added.items() if token.special}
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
-        self.packed_layers = pack(self.net) if self.device.type == "cpu" else 0
+        self.packed_layers = pack(self.net, int8=is_int8) if self.device.type == "cpu" else 0
+        self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
         self.alone_because = self._reason_to_be_alone()
         self.grammars = self._grammars()
 
@@ -192,7 +198,7 @@ def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
     names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     names |= {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
     if dtype != "auto" and dtype not in names:
-        raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16 or fp32.")
+        raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16, fp32 or int8.")
     net: Any
     kind: Any = AutoModelForCausalLM
     if getattr(config, "is_encoder_decoder", False):
@@ -207,6 +213,24 @@ def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
     if dtype == "auto" and getattr(net, "hf_quantizer", None) is None:
         net = net.to(_best_dtype(net, device))
     return net.to(device).eval()
+
+
+def _adapted(net: Any, folder: Path) -> Any:
+    """The model with a LoRA adapter added to its weights; no step is slower for it."""
+    if not (folder / "adapter_config.json").is_file():
+        raise CannotLoadModel(f"The folder {folder} holds no adapter (adapter_config.json is missing).")
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise CannotLoadModel(
+            f"ASSISTANTS_ADAPTER needs pip install 'assistants-api[lora]': {error}"
+        ) from error
+    try:
+        adapted: Any = PeftModel.from_pretrained(net, str(folder))
+        return adapted.merge_and_unload().eval()
+    except (RuntimeError, ValueError, KeyError) as error:
+        words = " ".join(str(error).split())[:300]
+        raise CannotLoadModel(f"The adapter {folder} does not fit the model: {words}") from error
 
 
 def _best_dtype(net: Any, device: torch.device) -> torch.dtype:

@@ -165,7 +165,8 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         return
     details = {
         "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
+        "dtype": model.precision,
+        "adapter": None if config.adapter is None else config.adapter.name,
         "parameters": model.parameters,
         "packed_layers": model.packed_layers,
         "architecture": type(model.net).__name__,
