@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import asyncpg
@@ -71,21 +71,14 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        try:
+        with _trouble():
             async with self._engine.connect() as connection:
                 yield connection
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
-            raise Unavailable("The database cannot be reached.") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Unavailable("The database cannot be reached.") from error
-            if trouble := _passing_trouble(error):
-                raise Unavailable(f"The database does not serve at the moment: {trouble}.") from error
-            raise
 
     def _transaction(self, connection: AsyncConnection) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
-            return await connection.execute(statement, parameters)
+            with _trouble():
+                return await connection.execute(statement, parameters)
 
         @asynccontextmanager
         async def savepoint() -> AsyncIterator[None]:
@@ -135,6 +128,21 @@ class PostgresDatabase(Database):
         origin, _, topic = str(payload).partition(" ")
         if origin != self._origin:
             self.wake.deliver(topic)
+
+
+@contextmanager
+def _trouble() -> Iterator[None]:
+    """A database that is away, or does not serve for now, is no fault of the statement: `Unavailable`."""
+    try:
+        yield
+    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+        raise Unavailable("The database cannot be reached.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The database cannot be reached.") from error
+        if trouble := _passing_trouble(error):
+            raise Unavailable(f"The database does not serve at the moment: {trouble}.") from error
+        raise
 
 
 def _passing_trouble(error: DBAPIError) -> str | None:

@@ -9,14 +9,15 @@ way joins the next one as a savepoint, so many requests share one fsync.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Executable, create_engine, event
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from assistants_api.domain.errors import Unavailable
@@ -27,12 +28,15 @@ from assistants_api.store.wake import Wake
 _BUSY_TRIES = 100
 _BUSY_PAUSE = 0.05
 _MAX_IDLE_READERS = 8
+_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_LOST = "The database cannot be written: what was to be written together was undone."
 
 
 class _Batch:
     """Transactions that will be made durable by one commit."""
 
     def __init__(self) -> None:
+        self.is_lost = False  # SQLite has undone it, with all that was in it
         self.hooks: list[Callable[[], None]] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Nobody may be left waiting (a cancelled request); then the outcome is still not an error.
@@ -61,18 +65,24 @@ class SqliteDatabase(Database):
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Tx]:
+        while (lost := self._batch) is not None and lost.is_lost:
+            await asyncio.wait([lost.done])
         async with self._turn:
             writer = self._writer = self._writer or self._engine.connect()
             if self._batch is None:
                 await self._open_batch(writer)
             batch = self._batch
             assert batch is not None
+            if batch.is_lost:
+                raise Unavailable(_LOST)
             tx = self._transaction(writer)
             try:
                 async with tx.savepoint():
                     yield tx
                 batch.hooks += tx.hooks
             finally:
+                # A disk that is full, or broken, may undo more than the statement that met it.
+                batch.is_lost = not _raw(writer).in_transaction
                 if self._committing is None:
                     self._committing = asyncio.create_task(self._commit())
         await asyncio.shield(batch.done)
@@ -113,7 +123,8 @@ class SqliteDatabase(Database):
 
     def _transaction(self, connection: Connection, *, in_thread: bool = False) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
-            return connection.execute(statement, parameters)
+            with _disk_trouble():
+                return connection.execute(statement, parameters)
 
         async def execute_in_thread(statement: Executable, parameters: Any) -> CursorResult[Any]:
             # All rows are read in the thread; what comes back holds them.
@@ -121,7 +132,8 @@ class SqliteDatabase(Database):
                 asyncio.to_thread(lambda: connection.execute(statement, parameters).freeze())
             )
             try:
-                frozen: Any = await asyncio.shield(work)
+                with _disk_trouble():
+                    frozen: Any = await asyncio.shield(work)
             except asyncio.CancelledError:
                 _raw(connection).interrupt()  # the connection must be free before anybody else has it
                 await asyncio.wait([work])
@@ -140,6 +152,8 @@ class SqliteDatabase(Database):
                     raw.execute("ROLLBACK TO tx")
                     raw.execute("RELEASE tx")
                 raise
+            if not raw.in_transaction:
+                raise Unavailable(_LOST)  # a statement within failed, and somebody caught that
             raw.execute("RELEASE tx")
 
         chosen = execute_in_thread if in_thread else execute
@@ -151,7 +165,7 @@ class SqliteDatabase(Database):
                 _raw(writer).execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
-                    raise Unavailable(f"The database cannot be written: {error}.") from error
+                    raise _no_room(error) from error
                 await asyncio.sleep(_BUSY_PAUSE)
             else:
                 self._batch = _Batch()
@@ -165,16 +179,40 @@ class SqliteDatabase(Database):
             assert self._writer is not None
             raw = _raw(self._writer)
             loop = asyncio.get_running_loop()
+            if batch.is_lost:
+                batch.done.set_exception(Unavailable(_LOST))
+                return
             try:
                 await loop.run_in_executor(self._thread, raw.execute, "COMMIT")
             except sqlite3.Error as error:
                 if raw.in_transaction:
                     raw.execute("ROLLBACK")
-                batch.done.set_exception(Unavailable(f"The database cannot be written: {error}."))
+                batch.done.set_exception(_no_room(error))
                 return
             for hook in batch.hooks:
                 hook()
             batch.done.set_result(None)
+
+
+@contextmanager
+def _disk_trouble() -> Iterator[None]:
+    """What the disk refuses is no fault of the statement: `Unavailable`."""
+    try:
+        yield
+    except OperationalError as error:
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_IOERR,
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+        ):
+            raise _no_room(error.orig) from error
+        raise
+
+
+def _no_room(error: BaseException | None) -> Unavailable:
+    return Unavailable(f"The database cannot be written: {error}.")
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:
