@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -10,7 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from assistants_api.domain.errors import Unavailable
+
 _PIECE = 1 << 20
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 class DiskBlobs:
@@ -25,7 +29,10 @@ class DiskBlobs:
         self._incoming = folder / "incoming"
 
     async def write(self, pieces: AsyncIterable[bytes]) -> str:
-        """Store the pieces as one blob; its key. Nothing is left behind when `pieces` raises."""
+        """Store the pieces as one blob; its key. Nothing is left behind when `pieces` raises.
+
+        Raises `Unavailable` when the disk takes no more.
+        """
         key = secrets.token_hex(16)
         await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
         partial = self._incoming / key
@@ -38,9 +45,11 @@ class DiskBlobs:
             finally:
                 await asyncio.to_thread(sink.close)
             await asyncio.to_thread(self._publish, partial, self._path(key))
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(FileNotFoundError):
                 partial.unlink()
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise Unavailable(f"The file cannot be stored: {error.strerror}.") from error
             raise
         return key
 
