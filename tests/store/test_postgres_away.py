@@ -8,13 +8,16 @@ from contextlib import asynccontextmanager
 import pytest
 
 from assistants_api.domain.errors import Unavailable
+from assistants_api.store import opening
+from assistants_api.store.opening import CannotOpen, migrate, open_database
 from assistants_api.store.postgres import PostgresDatabase
 from assistants_api.store.wake import Wake
 
 
 @asynccontextmanager
-async def refusing(sqlstate: str, words: str) -> AsyncIterator[str]:
-    """The URL of a server that greets every client with this error, as PostgreSQL does."""
+async def refusing(sqlstate: str, words: str, *then: tuple[str, str]) -> AsyncIterator[str]:
+    """The URL of a server that greets every client with this error, as PostgreSQL does, and then with others."""
+    greetings = [(sqlstate, words), *then]
 
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -23,6 +26,7 @@ async def refusing(sqlstate: str, words: str) -> AsyncIterator[str]:
             if code != 80877103:  # the question whether it speaks TLS
                 break
             writer.write(b"N")
+        sqlstate, words = greetings.pop(0) if len(greetings) > 1 else greetings[0]
         fields = f"SFATAL\0VFATAL\0C{sqlstate}\0M{words}\0\0".encode()
         writer.write(b"E" + struct.pack("!i", len(fields) + 4) + fields)
         await writer.drain()
@@ -76,3 +80,25 @@ async def test_a_wrong_password_is_no_passing_trouble():
         await db.close()
 
     assert not isinstance(caught.value, Unavailable)
+
+
+STARTING = ("57P03", "the database system is starting up")
+
+
+async def test_a_database_that_is_starting_is_waited_for(caplog):
+    """The one that refuses for good stands for the one that serves: only who waited hears of it."""
+    async with refusing(*STARTING, STARTING, ("28P01", "password authentication failed")) as url:
+        with pytest.raises(CannotOpen, match=r"refuses: .*password authentication failed"):
+            await open_database(url, Wake())
+
+    assert caplog.text.count("waiting for PostgreSQL") == 2
+
+
+@pytest.mark.parametrize("work", [migrate, lambda url: open_database(url, Wake())])
+async def test_it_is_not_waited_for_for_ever(work, monkeypatch):
+    monkeypatch.setattr(opening, "WAIT_SECONDS", 0.1)
+    async with refusing(*STARTING) as url:
+        with pytest.raises(CannotOpen, match=r"does not serve: .*starting up"):
+            await work(url)
+    with pytest.raises(CannotOpen, match=r"does not serve: .*[Cc]onnect"):
+        await work(url)

@@ -1,21 +1,33 @@
 """Opens the database that a setting names: checks it, migrates it, refuses what cannot work."""
 
 import asyncio
+import logging
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from assistants_api.domain.errors import Unavailable
 from assistants_api.store.database import Database
-from assistants_api.store.postgres import PostgresDatabase
+from assistants_api.store.postgres import PostgresDatabase, trouble
 from assistants_api.store.sqlite import SqliteDatabase
 from assistants_api.store.wake import Wake
 
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WAIT_SECONDS = 30.0  # for a PostgreSQL that is not there yet
+_WAIT_PAUSE = 0.5
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 
 
@@ -52,12 +64,7 @@ async def migrate(url: str) -> str:
     if url.startswith("sqlite"):
         await asyncio.to_thread(_prepare_sqlite, url)
         return _head()
-    engine = create_async_engine(_async_url(url))
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(upgrade)
-    finally:
-        await engine.dispose()
+    await _when_it_serves(url, upgrade)
     return _head()
 
 
@@ -121,19 +128,41 @@ def _prepare_sqlite(url: str) -> Path:
 
 
 async def _check_postgres(url: str) -> None:
-    engine = create_async_engine(_async_url(url))
-    try:
-        async with engine.connect() as connection:
-            current = await connection.run_sync(_revision)
-    except OSError as error:
-        raise CannotOpen(f"The PostgreSQL server cannot be reached: {error}") from error
-    finally:
-        await engine.dispose()
+    current = await _when_it_serves(url, _revision)
     if current != _head():
         raise CannotOpen(
             f"The database is at revision {current or 'none'}, this version needs {_head()}:"
             " run `assistants-api migrate`."
         )
+
+
+async def _when_it_serves(url: str, work: Callable[[Connection], T]) -> T:
+    """Does the work in a transaction; a server that is starting, or away, is waited for.
+
+    Raises `CannotOpen` with its reason when it does not serve in time, or refuses for good.
+    """
+    engine = create_async_engine(_async_url(url))
+    until = time.monotonic() + WAIT_SECONDS
+    try:
+        while True:
+            try:
+                with trouble():
+                    async with engine.begin() as connection:
+                        return await connection.run_sync(work)
+            except Unavailable as away:
+                reason = away.__cause__ or away
+                if time.monotonic() >= until:
+                    raise CannotOpen(f"The PostgreSQL server does not serve: {_words(reason)}") from away
+                logger.warning("waiting for PostgreSQL: %s", _words(reason))
+                await asyncio.sleep(_WAIT_PAUSE)
+            except DBAPIError as error:
+                raise CannotOpen(f"The PostgreSQL server refuses: {_words(error)}") from error
+    finally:
+        await engine.dispose()
+
+
+def _words(error: BaseException) -> str:
+    return " ".join(str(error).split("\n(Background")[0].split())[:300]
 
 
 def _revision(connection: Connection) -> str | None:

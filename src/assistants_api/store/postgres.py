@@ -71,13 +71,13 @@ class PostgresDatabase(Database):
 
     @asynccontextmanager
     async def _connect(self) -> AsyncIterator[AsyncConnection]:
-        with _trouble():
+        with trouble():
             async with self._engine.connect() as connection:
                 yield connection
 
     def _transaction(self, connection: AsyncConnection) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
-            with _trouble():
+            with trouble():
                 return await connection.execute(statement, parameters)
 
         @asynccontextmanager
@@ -131,7 +131,7 @@ class PostgresDatabase(Database):
 
 
 @contextmanager
-def _trouble() -> Iterator[None]:
+def trouble() -> Iterator[None]:
     """A database that is away, or does not serve for now, is no fault of the statement: `Unavailable`."""
     try:
         yield
