@@ -391,3 +391,26 @@ def test_lone_surrogates_do_not_break_the_tokenizer(model: Any) -> None:
     loop.run()
 
     assert isinstance(loop.parts[1][-1], Stop)
+
+
+def test_a_long_prompt_is_read_in_small_pieces_beside_rows_that_write(model: Any) -> None:
+    loop = Loop(model)
+    for turn in range(1, 5):
+        loop.submit(turn, a_prompt(f"hello {turn}", temperature=1.0, max_tokens=400), seed=turn)
+    while not all(loop.parts[turn] for turn in range(1, 5)):
+        loop.step()
+    for _ in range(20):
+        loop.step()
+    long = a_prompt("a long story " * 40, max_tokens=4)
+    loop.submit(9, long)
+    chunks: list[int] = []
+    while not loop.parts[9] or not loop.text(9):
+        before = sum(len(loop.tokens[turn]) for turn in range(1, 5))
+        read = loop.scheduler.details()["read_tokens"]
+        loop.step()
+        chunks.append(loop.scheduler.details()["read_tokens"] - read)
+        assert sum(len(loop.tokens[turn]) for turn in range(1, 5)) > before  # nobody stalls
+    loop.run()
+
+    assert sum(chunks) > 300
+    assert loop.text(9) == alone(model, long)

@@ -18,6 +18,8 @@ from assistants_api.engine.rows import Row
 from assistants_api.engine.sampler import choose
 
 _LEAST_CHUNK = 32
+_LEAST_STALL = 0.01
+_STEPS_STALLED = 2.0  # decode steps that a chunk may last
 _LEAST_KV = 64 << 20
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
 
@@ -35,7 +37,7 @@ class Scheduler:
         self._kv_limit = config.kv_bytes or _room_for_state()
         self._parked = Parked(int(self._kv_limit * config.parked_share))
         self._prefill_rate = 2000.0
-        self._decode_rate = 0.0
+        self._decode_rate = self._decode_time = 0.0
         self._steps = self._generated = self._reused = self._read = 0
         self._measures = Measures()
         self._step_time = 0.0
@@ -121,23 +123,28 @@ class Scheduler:
         return wanted + self._parked.bytes <= self._kv_limit or len(active) < self._block.rows
 
     def _prefill(self, told: list[Delta | Refused]) -> None:
-        """Prompts are read in chunks that keep the others waiting no longer than the stall budget."""
-        until = time.monotonic() + self._config.stall_budget / 2
+        """Prompts are read in chunks that keep the others waiting no longer than the stall budget.
+
+        Rows that decode see no gap of more than a few steps: a small model's steps are short, and so are the
+        chunks beside them.
+        """
+        budget = min(self._config.stall_budget, max(_LEAST_STALL, _STEPS_STALLED * self._decode_time))
+        began = time.monotonic()
         while self._filling:
             now = time.monotonic()
             row = min(self._filling, key=lambda r: len(r.ids) - r.filled - _AGEING * (now - r.arrived))
-            is_through = self._one_chunk(row, told)
+            is_through = self._one_chunk(row, budget - (now - began), told)
             if is_through:
                 self._filling.remove(row)
-            if not is_through or time.monotonic() >= until:
+            if not is_through or time.monotonic() >= began + budget / 2:
                 return
 
-    def _one_chunk(self, row: Row, told: list[Delta | Refused]) -> bool:
-        """Reads one chunk; True when the row is through (or out)."""
+    def _one_chunk(self, row: Row, seconds: float, told: list[Delta | Refused]) -> bool:
+        """Reads a chunk that takes so long, if others wait; True when the row is through (or out)."""
         assert row.staging is not None
         size = self._config.prefill_chunk
         if self._rows:
-            size = min(size, max(_LEAST_CHUNK, int(self._prefill_rate * self._config.stall_budget)))
+            size = min(size, max(_LEAST_CHUNK, int(self._prefill_rate * seconds)))
         ids = row.ids[row.filled : row.filled + size]
         began = time.monotonic()
         try:
@@ -149,7 +156,7 @@ class Scheduler:
         row.filled += len(ids)
         self._read += len(ids)
         rate = len(ids) / max(1e-6, time.monotonic() - began)
-        self._prefill_rate += 0.3 * (rate - self._prefill_rate)
+        self._prefill_rate += 0.5 * (rate - self._prefill_rate)
         if row.filled < len(row.ids):
             return False
         self._join(row)
@@ -190,7 +197,9 @@ class Scheduler:
             if row.end is None:
                 self._said(row, token, told)
         self._sweep()
-        rate = len(rows) / max(1e-6, time.monotonic() - began)
+        spent = time.monotonic() - began
+        self._decode_time += 0.2 * (spent - self._decode_time) if self._decode_time else spent
+        rate = len(rows) / max(1e-6, spent)
         self._decode_rate += 0.1 * (rate - self._decode_rate)
 
     def _one_by_one(self, rows: list[Row], told: list[Delta | Refused]) -> list[int | None]:
