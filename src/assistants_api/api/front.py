@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistants_api.api.auth import KeyRing
 from assistants_api.api.errors import answer, server_fault
 from assistants_api.api.metrics import Metrics
-from assistants_api.domain.errors import Problem
+from assistants_api.domain.errors import Problem, Unavailable
 from assistants_api.wire.problems import error_body
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,10 @@ class Front:
             else:
                 await self._app(scope, receive, sending)
         except Exception as error:
-            logger.exception("request %s failed", request_id)
+            if isinstance(error, Unavailable):
+                logger.warning("request %s was refused: %s", request_id, error.message)
+            else:
+                logger.exception("request %s failed", request_id)
             if status == 0:
                 fault = (
                     answer(error) if isinstance(error, Problem) else server_fault(request_id, scope["method"])

@@ -140,8 +140,8 @@ def trouble() -> Iterator[None]:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Unavailable("The database cannot be reached.") from error
-        if trouble := _passing_trouble(error):
-            raise Unavailable(f"The database does not serve at the moment: {trouble}.") from error
+        if reason := _passing_trouble(error):
+            raise Unavailable(f"The database does not serve at the moment: {reason}.") from error
         raise
 
 
