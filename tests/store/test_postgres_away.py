@@ -3,15 +3,23 @@
 import asyncio
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
 from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.prompt import Text
+from assistants_api.domain.run import RunStatus
+from assistants_api.engine.script import Wait
+from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store import opening
 from assistants_api.store.opening import CannotOpen, migrate, open_database
 from assistants_api.store.postgres import PostgresDatabase
 from assistants_api.store.wake import Wake
+from tests.conftest import POSTGRES, fresh_postgres, until
+from tests.worker.conftest import house_over
 
 
 @asynccontextmanager
@@ -102,3 +110,86 @@ async def test_it_is_not_waited_for_for_ever(work, monkeypatch):
             await work(url)
     with pytest.raises(CannotOpen, match=r"does not serve: .*[Cc]onnect"):
         await work(url)
+
+
+@pytest.fixture
+async def postgres(request):
+    """An empty database on a real server."""
+    if POSTGRES is None:
+        pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
+    async with fresh_postgres() as url:
+        database = await open_database(url, Wake())
+        yield database
+        await database.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("place", ["before a savepoint", "in a savepoint", "at the end of a savepoint"])
+async def test_a_connection_that_is_lost_is_unavailable_also_to_who_goes_on(postgres, place):
+    """As the log's writer does, which takes the next item when one has failed."""
+    found: list[Any] = []
+    event.listen(postgres._engine.sync_engine, "checkout", lambda raw, *_: found.append(raw))
+    with pytest.raises(Unavailable):
+        async with postgres.begin() as tx:
+            await tx.execute(text("SELECT 1"))
+            with suppress(Exception):
+                if place == "before a savepoint":
+                    found[-1].driver_connection.terminate()
+                    await tx.execute(text("SELECT 1"))
+                async with tx.savepoint():
+                    found[-1].driver_connection.terminate()
+                    if place == "in a savepoint":
+                        await tx.execute(text("SELECT 1"))
+
+    async with postgres.read() as tx:
+        assert (await tx.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+@pytest.mark.postgres
+async def test_a_connection_that_is_lost_at_the_end_of_a_savepoint_is_unavailable_there(postgres):
+    """So that nobody takes it for a fault of what was to be written."""
+    found: list[Any] = []
+    event.listen(postgres._engine.sync_engine, "checkout", lambda raw, *_: found.append(raw))
+    with pytest.raises(Unavailable):
+        async with postgres.begin() as tx:
+            await tx.execute(text("SELECT 1"))
+            with pytest.raises(Unavailable):
+                async with tx.savepoint():
+                    found[-1].driver_connection.terminate()
+
+
+@pytest.mark.postgres
+async def test_a_connection_that_is_lost_before_the_commit_is_unavailable(postgres):
+    with pytest.raises(Unavailable):
+        async with postgres.begin() as tx:
+            pid = (await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            async with postgres.begin() as other:
+                await other.execute(text(f"SELECT pg_terminate_backend({pid})"))
+
+
+@pytest.mark.postgres
+async def test_a_run_goes_on_when_every_connection_was_cut(postgres):
+    engine = ScriptedEngine([[Text("One, "), Wait("go"), Text("two, "), Text("three.")]])
+    async with house_over(postgres, engine) as house:
+        run = await house.start()
+        await until(lambda: house.messages(run))
+        for _ in range(3):
+            with suppress(Unavailable):
+                async with postgres.begin() as tx:
+                    await tx.execute(
+                        text(
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                        )
+                    )
+            engine.release("go")
+        await until(lambda: is_final(house, run))
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+        [message] = await house.messages(run)
+        assert message.text == "One, two, three."
+
+
+async def is_final(house, run):
+    with suppress(Unavailable):
+        return (await house.run(run)).is_final

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Executable
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from assistants_api.domain.errors import Unavailable
@@ -82,8 +82,9 @@ class PostgresDatabase(Database):
 
         @asynccontextmanager
         async def savepoint() -> AsyncIterator[None]:
-            async with connection.begin_nested():
-                yield
+            with trouble():
+                async with connection.begin_nested():
+                    yield
 
         return Tx(execute, savepoint, self.wake, is_sqlite=False, webhooks=self.webhooks)
 
@@ -135,7 +136,12 @@ def trouble() -> Iterator[None]:
     """A database that is away, or does not serve for now, is no fault of the statement: `Unavailable`."""
     try:
         yield
-    except (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        PendingRollbackError,  # the connection was lost in the middle of a transaction
+    ) as error:
         raise Unavailable("The database cannot be reached.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
