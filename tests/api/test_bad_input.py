@@ -1,8 +1,12 @@
 """Input that no client should send: the right 4xx in the envelope, and nothing half-written."""
 
+import re
+
 import pytest
 
-from tests.api.conftest import made, refusal
+from assistants_api.domain.prompt import Text
+from assistants_api.engine.scripted import ScriptedEngine
+from tests.api.conftest import client_over, made, refusal
 
 JSON = {"content-type": "application/json"}
 
@@ -117,3 +121,48 @@ async def test_nul_in_a_url_is_refused(http, path):
 async def test_slashes_that_clients_double_or_trail_are_forgiven(http):
     assert (await http.get("/v1//assistants")).status_code == 200
     assert (await http.get("/v1/assistants/")).status_code == 200
+
+
+UNIQUE = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}, "required": ["a"]}
+ODD = {"type": "no-such-type"}
+
+
+def named(schema, strict):
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}}
+
+
+def function(schema, strict):
+    return [{"type": "function", "function": {"name": "f", "parameters": schema, "strict": strict}}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "words"),
+    [
+        ({"response_format": named(UNIQUE, True)}, "response_format", "'answer': .*uniqueItems"),
+        ({"response_format": named(ODD, True)}, "response_format", "'answer': .*no-such-type"),
+        ({"response_format": named(ODD, False)}, "response_format", "'answer': .*no-such-type"),
+        ({"tools": function(UNIQUE, True)}, "tools[0].function.parameters", "function 'f': .*uniqueItems"),
+        ({"response_format": named(UNIQUE, False)}, None, None),
+        ({"tools": function(UNIQUE, False)}, None, None),
+        ({"response_format": {"type": "json_object"}}, None, None),
+    ],
+)
+async def test_schemas_that_cannot_be_enforced_are_refused_before_anything_runs(
+    sqlite_db, fields, param, words
+):
+    engine = ScriptedEngine([[Text('{"a": []}')]] * 9, enforces_schemas=True)
+    async with client_over(sqlite_db, engine) as http:
+        assistant = await made(http, "/v1/assistants", model="m", **fields)
+        asked = {"messages": [{"role": "user", "content": "Hi"}]}
+        run = await http.post("/v1/threads/runs", json={"assistant_id": assistant["id"], "thread": asked})
+        if param is None:
+            assert run.status_code == 200
+            return
+        completion = await http.post("/v1/chat/completions", json={"model": "m", **asked, **fields})
+
+        for response in (run, completion):
+            status, message, at, _ = refusal(response)
+            assert (status, at) == (400, param)
+            assert re.search(f"Invalid schema for .*{words}", message)
+            assert "\n" not in message
+        assert engine.prompts == []

@@ -111,6 +111,21 @@ def test_with_tools_the_answer_is_a_call_or_in_the_form(model: Any) -> None:
             assert json.loads(text)["city"] in ("Paris", "Oslo")
 
 
+def test_what_a_grammar_does_not_know_is_passed_over_unless_the_schema_is_strict(model: Any) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "array", "items": {"enum": [1]}, "uniqueItems": True, "maxItems": 2}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+
+    for loop in run(model, in_form(schema)):
+        assert json.loads(loop.text(1))["a"] in ([], [1], [1, 1])
+    strict = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    with pytest.raises(EngineFailed, match="cannot be enforced"):
+        run(model, replace(a_prompt("go"), response_format=strict))
+
+
 def test_a_schema_that_cannot_be_enforced_is_refused_by_name(model: Any) -> None:
     with pytest.raises(EngineFailed, match="cannot be enforced") as caught:
         run(model, in_form({"type": "no-such-type"}))

@@ -136,5 +136,6 @@ class EngineFacts:
     reason: str | None = None
     has_vision: bool = False
     has_structured_output: bool = False
+    enforces_schemas: bool = False  # by its own grammar, which does not know every feature of JSON schemas
     can_continue: bool = True
     details: dict[str, Any] = field(default_factory=dict)

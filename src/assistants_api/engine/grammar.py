@@ -12,12 +12,10 @@ from llguidance.hf import from_tokenizer
 
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import Prompt
+from assistants_api.engine import schemas
 from assistants_api.engine.calls import LLAMA, Family
 
 log = logging.getLogger(__name__)
-
-_ANY_OBJECT = {"type": "object"}
-_STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 
 
 class Constraint:
@@ -105,12 +103,12 @@ class Grammars:
         tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
         if opening:
             return f"start: {self._calls(tools, opening)}\n"
-        schema = schema_of(prompt)
-        if schema is None:
+        form = _form_of(prompt)
+        if form is None:
             return None
         if not tools:
-            return f"start: {_json(schema)}\n"
-        return f"start: answer | call\nanswer: {_json(schema)}\ncall: {self._free_call(tools)}\n"
+            return f"start: {form}\n"
+        return f"start: answer | call\nanswer: {form}\ncall: {self._free_call(tools)}\n"
 
     def _calls(self, tools: Sequence[Any], opening: str) -> str:
         """What may follow the opening: a function's name, unless it is given, and its arguments."""
@@ -122,7 +120,7 @@ class Grammars:
             for form in (whole, whole.replace("\n", "", 1)):
                 if form.startswith(opening):
                     rest = form[len(opening) :]
-                    ways.append(f'{_words(rest)} {_json(self._parameters(function))} "}}"')
+                    ways.append(f'{_words(rest)} {self._parameters(function)} "}}"')
                     break
         return " | ".join(ways)
 
@@ -135,38 +133,32 @@ class Grammars:
         is_special = any(token.special and token.content == marker for token in added)
         return f"{marker if is_special and marker[0] == '<' else _words(marker)} /(.|\\n)*/"
 
-    def _parameters(self, function: Any) -> Any:
-        """The schema of a function's arguments; one that cannot be enforced is taken as any object."""
-        schema = function.get("parameters") or _ANY_OBJECT
-        if "type" not in schema:
-            schema = {**schema, "type": "object"}
-        problem = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(f"start: {_json(schema)}\n"))
-        if not problem:
-            return schema
-        if function.get("strict"):
+    def _parameters(self, function: Any) -> str:
+        """The rule of a function's arguments; a schema that cannot be enforced is taken as any object."""
+        is_strict = bool(function.get("strict"))
+        schema = schemas.of_function(function)
+        trouble = schemas.problem(schema, is_strict=is_strict)
+        if trouble is None:
+            return schemas.rule(schema, is_strict=is_strict)
+        if is_strict:
             raise EngineFailed(
-                f"The parameters of function '{function['name']}' cannot be enforced: {_first_line(problem)}",
+                f"The parameters of function '{function['name']}' cannot be enforced: {trouble}",
                 code="invalid_prompt",
             )
-        log.warning("the parameters of %s are not enforced: %s", function["name"], _first_line(problem))
-        return _ANY_OBJECT
+        log.warning("the parameters of %s are not enforced: %s", function["name"], trouble)
+        return schemas.rule(schemas.ANY_OBJECT, is_strict=False)
 
 
-def schema_of(prompt: Prompt) -> Any:
-    """The schema that the response format asks for; None for plain text."""
+def _form_of(prompt: Prompt) -> str | None:
+    """The rule of the form that the answer must have; None for plain text."""
     match prompt.response_format:
         case {"type": "json_object"}:
-            return _ANY_OBJECT
-        case {"type": "json_schema", "json_schema": {"schema": schema}}:
-            return schema
+            return schemas.rule(schemas.ANY_OBJECT, is_strict=False)
+        case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
+            return schemas.rule(schema, is_strict=bool(rest.get("strict")))
         case {"type": "json_schema"}:
-            return {}
+            return schemas.rule({}, is_strict=False)
     return None
-
-
-def _json(schema: Any) -> str:
-    styled = {**schema, "x-guidance": _STYLE} if isinstance(schema, dict) else schema
-    return f"%json {json.dumps(styled)}"
 
 
 def _words(text: str) -> str:

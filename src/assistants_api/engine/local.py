@@ -93,6 +93,7 @@ class TransformersEngine:
             context_window=self._window,
             reason=self._reason,
             has_structured_output=find_spec("llguidance") is not None,
+            enforces_schemas=find_spec("llguidance") is not None,
             details={**self._details, "restarts": self._restarts, "open_turns": len(self._turns)},
         )
 

@@ -20,6 +20,7 @@ from assistants_api.domain.json import JsonObject
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.prompt import EngineFacts
+from assistants_api.services.forms import refuse_forms
 from assistants_api.services.runs import RunLimits
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
@@ -146,12 +147,4 @@ def _refuse_what_cannot_be_honoured(new: NewCompletion, engine: EngineFacts) -> 
                         param=f"messages[{place}].content[{number}]",
                         code="unsupported_content",
                     )
-    wants_form = not isinstance(new.response_format, str) and new.response_format["type"] != "text"
-    if wants_form and not engine.has_structured_output:
-        assert not isinstance(new.response_format, str)
-        raise InvalidRequest(
-            f"The response format '{new.response_format['type']}' cannot be enforced by the"
-            f" '{engine.name}' engine.",
-            param="response_format",
-            code="unsupported_response_format",
-        )
+    refuse_forms(new.response_format, new.tools, engine)

@@ -21,6 +21,7 @@ from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import store_ids
 from assistants_api.domain.webhook import host_of
 from assistants_api.services.endings import cancel_now
+from assistants_api.services.forms import refuse_forms
 from assistants_api.services.messages import add_messages
 from assistants_api.services.threads import add_thread
 from assistants_api.services.tool_resources import check_attachments, settled, touch_stores
@@ -301,15 +302,7 @@ def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts, limits: RunLi
                 param=f"tools[{place}].function.name",
                 code="invalid_value",
             )
-    wants_form = not isinstance(run.response_format, str) and run.response_format["type"] != "text"
-    if wants_form and not engine.has_structured_output:
-        assert not isinstance(run.response_format, str)
-        raise InvalidRequest(
-            f"The response format '{run.response_format['type']}' cannot be enforced by the"
-            f" '{engine.name}' engine.",
-            param="response_format",
-            code="unsupported_response_format",
-        )
+    refuse_forms(run.response_format, run.tools, engine)
     choice = run.tool_choice
     names = {tool["function"]["name"] if tool["type"] == "function" else tool["type"] for tool in run.tools}
     if isinstance(choice, Mapping):

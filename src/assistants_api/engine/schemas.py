@@ -1,0 +1,41 @@
+"""JSON schemas as the grammar takes them, and what is wrong with those that it does not; knows no torch."""
+
+import json
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+ANY_OBJECT = {"type": "object"}
+_STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+
+
+def rule(schema: Any, *, is_strict: bool) -> str:
+    """The schema as a rule of a grammar; if it is not strict, what the grammar does not know is passed over."""
+    if isinstance(schema, dict):
+        schema = {**schema, "x-guidance": {**_STYLE, "lenient": not is_strict}}
+    return f"%json {json.dumps(schema)}"
+
+
+def problem(schema: Any, *, is_strict: bool) -> str | None:
+    """Why this schema cannot be enforced, in one line; None if it can, or if nothing here could tell."""
+    if find_spec("llguidance") is None:
+        return None
+    return _problem(rule(schema, is_strict=is_strict))
+
+
+@lru_cache(maxsize=512)
+def _problem(rule: str) -> str | None:
+    from llguidance import LLMatcher
+
+    found = LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(f"start: {rule}\n"))
+    if not found:
+        return None
+    # The line and column are those of our grammar, and mean nothing to the caller.
+    words = found.split("failed to compile JSON schema: ")[-1]
+    return " ".join(words.split("\n   1 | start:")[0].split())[:300]
+
+
+def of_function(function: Any) -> Any:
+    """The schema of a function's arguments: an object, whatever it says of itself."""
+    schema = function.get("parameters") or ANY_OBJECT
+    return schema if "type" in schema else {**schema, "type": "object"}
