@@ -10,7 +10,7 @@ _STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator":
 
 
 def rule(schema: Any, *, is_strict: bool) -> str:
-    """The schema as a rule of a grammar; if it is not strict, what the grammar does not know is passed over."""
+    """The schema as a rule of a grammar; if not strict, what the grammar does not know is passed over."""
     if isinstance(schema, dict):
         schema = {**schema, "x-guidance": {**_STYLE, "lenient": not is_strict}}
     return f"%json {json.dumps(schema)}"
