@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 # Most of their time is spent waiting for somebody else.
 _WEBHOOKS_AT_ONCE = 16
+_MODELS_SHARE = 0.8  # of the memory that this process may use, for all local models
 
 
 class BadSettings(Exception):
@@ -160,6 +161,8 @@ def check(settings: Settings) -> None:
     if settings.engine == "scripted" and settings.script is None:
         raise BadSettings("ASSISTANTS_ENGINE=scripted needs ASSISTANTS_SCRIPT.")
 
+    if settings.models and settings.engine != "transformers":
+        raise BadSettings("ASSISTANTS_MODELS is for ASSISTANTS_ENGINE=transformers.")
     _check_webhooks(settings)
 
 
@@ -202,17 +205,39 @@ def build_engine(settings: Settings) -> Engine:
             name = "scripted" if settings.model == BUNDLED else settings.model
             return ScriptedEngine.from_file(settings.script, name=name)
         case "transformers":
-            from assistants_api.engine.local import TransformersEngine
+            return _local_engine(settings)
 
-            return TransformersEngine(
-                EngineConfig(
-                    model=BUNDLED_MODEL if settings.model == BUNDLED else settings.model,
-                    device=settings.device,
-                    dtype=settings.dtype,
-                    adapter=settings.adapter,
-                    max_rows=settings.max_batch,
-                )
-            )
+
+def _local_engine(settings: Settings) -> Engine:
+    from assistants_api.engine import machine
+    from assistants_api.engine.local import TransformersEngine
+    from assistants_api.engine.several import SeveralEngines
+
+    config = EngineConfig(
+        model=BUNDLED_MODEL if settings.model == BUNDLED else settings.model,
+        device=settings.device,
+        dtype=settings.dtype,
+        adapter=settings.adapter,
+        max_rows=settings.max_batch,
+    )
+    if not settings.models:
+        return TransformersEngine(config)
+    limit = (settings.models_memory_mb or 0) << 20 or int(_MODELS_SHARE * (machine.memory_limit() or 0))
+    # Each keeps the state of answers for itself.
+    kv_bytes = limit // (4 * (1 + len(settings.models))) or None
+    configs = [
+        config,
+        *(
+            replace(config, model=BUNDLED_MODEL if source == BUNDLED else source, name=name, adapter=None)
+            for name, source in settings.models.items()
+        ),
+    ]
+    engines = {each.served_name: TransformersEngine(replace(each, kv_bytes=kv_bytes)) for each in configs}
+    if len(engines) < len(configs):
+        raise BadSettings(
+            f"ASSISTANTS_MODELS: a name stands twice, or is the default's: {config.served_name}."
+        )
+    return SeveralEngines(engines, limit or None)
 
 
 def _addresses(given: Sequence[Upstream], api_key: str | None, limit: int) -> list["Address"]:
@@ -280,15 +305,16 @@ def _no_code(settings: Settings, pool: SessionPool | None) -> str | None:
 
 
 def build_catalogue(settings: Settings, engine: Engine) -> Catalogue:
-    """The served model and the names that stand for it."""
-    served = engine.describe().model
+    """The served models and the names that stand for them."""
+    served, others = engine.describe().model, tuple(settings.models)
     aliases = {name: target or served for name, target in settings.model_aliases.items()}
     for name, target in aliases.items():
-        if target != served:
+        if target not in (served, *others):
             raise BadSettings(
-                f"ASSISTANTS_MODEL_ALIASES: '{name}' stands for '{target}', but '{served}' is served."
+                f"ASSISTANTS_MODEL_ALIASES: '{name}' stands for '{target}', but"
+                f" {', '.join(repr(each) for each in (served, *others))} is served."
             )
-    return Catalogue(served, aliases, datetime.now(UTC))
+    return Catalogue(served, aliases, datetime.now(UTC), others)
 
 
 async def _end(tasks: list["asyncio.Task[None]"]) -> None:

@@ -34,8 +34,8 @@ class Engine(Protocol):
     async def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt as the model would read it, `answer_start` included."""
 
-    def describe(self) -> EngineFacts:
-        """What this engine is, right now; never blocks."""
+    def describe(self, model: str | None = None) -> EngineFacts:
+        """What this engine is for a served model, the default one if none is named; never blocks."""
 
 
 class Blobs(Protocol):

@@ -63,6 +63,12 @@ class Settings(BaseSettings):
         {"*": ""},
         description="Requested names that are served: '*' for every name, or a comma list.",
     )
+    models: Annotated[dict[str, str], NoDecode] = Field(
+        {}, description="Further local models, loaded when asked for: NAME=FOLDER-OR-ID, a comma list."
+    )
+    models_memory_mb: int | None = Field(
+        None, ge=1, description="Memory for all local models; empty means most of what the machine has."
+    )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
     dtype: str = Field("auto", description="auto, float32, bfloat16, float16, or int8 (CPU, few streams).")
     adapter: Path | None = Field(
@@ -165,7 +171,7 @@ class Settings(BaseSettings):
             return value
         return tuple(Upstream.read(part) for part in value.split(",") if part.strip())
 
-    @field_validator("model_aliases", mode="before")
+    @field_validator("model_aliases", "models", mode="before")
     @classmethod
     def _aliases(cls, value: Any) -> Any:
         if not isinstance(value, str):

@@ -64,7 +64,7 @@ def create_app(parts: Parts) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.parts = parts
-    app.state.metrics = metrics = Metrics(parts.engine.describe)
+    app.state.metrics = metrics = Metrics(parts.models)
     errors.install(app)
     document.install(app)
     app.include_router(health.router)

@@ -1,6 +1,6 @@
 """What is counted, in a registry of the application's own: HTTP, the queue, the engine, upstream servers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -24,11 +24,11 @@ CIRCUITS = ("closed", "half-open", "open", "unknown")
 class Metrics:
     """Requests by route and status, their duration, and those open right now."""
 
-    def __init__(self, engine: Callable[[], EngineFacts]) -> None:
-        """`engine` describes the engine."""
+    def __init__(self, models: Callable[[], Sequence[EngineFacts]]) -> None:
+        """`models` describes the engine of each served model, the default one first."""
         self.registry = CollectorRegistry()
-        self.registry.register(EngineCollector(engine))
-        self.registry.register(UpstreamCollector(lambda: engine().details.get("upstreams", [])))
+        self.registry.register(EngineCollector(models))
+        self.registry.register(UpstreamCollector(lambda: models()[0].details.get("upstreams", [])))
         self.requests = Counter(
             "assistants_http_requests",
             "Requests answered.",
@@ -95,28 +95,31 @@ _HISTOGRAMS = {
 class EngineCollector(Collector):
     """What the model's process told of itself last, at most a second ago."""
 
-    def __init__(self, describe: Callable[[], EngineFacts]) -> None:
+    def __init__(self, describe: Callable[[], Sequence[EngineFacts]]) -> None:
+        """`describe` gives the facts of each served model."""
         self._describe = describe
 
     def collect(self) -> Iterator[Metric]:
-        """Only what this kind of engine measures; everything begins at 0 when the model's process is new."""
-        facts = self._describe()
-        model = [facts.model]
-        for key, (name, help) in _GAUGES.items():
-            if key in facts.details:
-                gauge = GaugeMetricFamily(name, help, labels=["model"])
-                gauge.add_metric(model, facts.details[key])
-                yield gauge
-        for key, (name, help) in _COUNTERS.items():
-            if key in facts.details:
-                counter = CounterMetricFamily(name, help, labels=["model"])
-                counter.add_metric(model, facts.details[key])
-                yield counter
-        for key, measure in facts.details.get("measures", {}).items():
-            histogram = HistogramMetricFamily(f"assistants_engine_{key}", _HISTOGRAMS[key], labels=["model"])
-            buckets = [(str(bound), count) for bound, count in measure["buckets"]]
-            histogram.add_metric(model, [*buckets, ("+Inf", measure["count"])], measure["sum"])
-            yield histogram
+        """Only what this kind of engine measures; everything begins at 0 when a model's process is new."""
+        models = self._describe()
+        for kind, known in ((GaugeMetricFamily, _GAUGES), (CounterMetricFamily, _COUNTERS)):
+            for key, (name, help) in known.items():
+                family = kind(name, help, labels=["model"])
+                for facts in models:
+                    if key in facts.details:
+                        family.add_metric([facts.model], facts.details[key])
+                if family.samples:
+                    yield family
+        for key, help in _HISTOGRAMS.items():
+            histogram = HistogramMetricFamily(f"assistants_engine_{key}", help, labels=["model"])
+            for facts in models:
+                if measure := facts.details.get("measures", {}).get(key):
+                    buckets = [(str(bound), count) for bound, count in measure["buckets"]]
+                    histogram.add_metric(
+                        [facts.model], [*buckets, ("+Inf", measure["count"])], measure["sum"]
+                    )
+            if histogram.samples:
+                yield histogram
 
 
 class UpstreamCollector(Collector):

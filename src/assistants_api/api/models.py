@@ -12,9 +12,12 @@ router = APIRouter(prefix="/models", tags=["Models"], route_class=StrictRoute)
 
 @router.get("", operation_id="listModels")
 async def list_models(given: Given) -> ListModelsResponse:
-    """List the served model and its aliases."""
-    catalogue, engine = given.catalogue, given.engine.describe()
-    models = [Model.named(name, catalogue.created_at, engine) for name in catalogue.names]
+    """List the served models and their aliases."""
+    catalogue = given.catalogue
+    models = [
+        Model.named(name, catalogue.created_at, given.engine.describe(catalogue.resolve(name)))
+        for name in catalogue.names
+    ]
     return ListModelsResponse(object="list", data=models)
 
 
@@ -22,12 +25,12 @@ async def list_models(given: Given) -> ListModelsResponse:
 async def retrieve_model(model: str, given: Given) -> Model:
     """Retrieve a model by any name under which it is served; names may hold slashes."""
     try:
-        given.catalogue.resolve(model)
+        served = given.catalogue.resolve(model)
     except InvalidRequest as unknown:
         raise NotFound(
             f"The model '{model}' does not exist", param="model", code="model_not_found"
         ) from unknown
-    return Model.named(model, given.catalogue.created_at, given.engine.describe())
+    return Model.named(model, given.catalogue.created_at, given.engine.describe(served))
 
 
 @router.delete("/{model:path}", operation_id="deleteModel")

@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 
 from assistants_api.domain.model import Catalogue
+from assistants_api.domain.prompt import EngineFacts
 from assistants_api.domain.sandbox import SandboxFacts
 from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Blobs, Embedder, Engine
@@ -33,6 +34,11 @@ class Parts:
     has_worker: bool = True
     sandbox: Callable[[], SandboxFacts] | None = None
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def models(self) -> list[EngineFacts]:
+        """What the engine is for each served model, right now; the default one first."""
+        served = (self.catalogue.served, *self.catalogue.others)
+        return [self.engine.describe(name) for name in served]
 
     @cached_property
     def fingerprint(self) -> str:

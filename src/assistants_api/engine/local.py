@@ -15,6 +15,7 @@ from typing import Any
 
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.prompt import EngineFacts, Part, Prompt, Started, Stop
+from assistants_api.engine import machine
 from assistants_api.engine.calls import new_stem
 from assistants_api.engine.child import Child
 from assistants_api.engine.config import EngineConfig
@@ -68,10 +69,22 @@ class TransformersEngine:
         self._questions: dict[int, tuple[Prompt, asyncio.Future[int]]] = {}
         self._restarts = 0
 
+    @property
+    def is_running(self) -> bool:
+        """It was started and not closed since."""
+        return self._keeper is not None
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the model's process; before it runs, what its weights will take."""
+        expected = machine.size_of_weights(self._config.model)
+        pid = self._details.get("pid") if self._state == "ready" else None
+        return expected if pid is None else max(expected, machine.resident(pid))
+
     async def start(self) -> None:
         """Begins to load the model; `describe` tells when it is ready."""
         if self._keeper is None:
-            self._state = "loading"
+            self._state, self._reason = "loading", None
             self._keeper = asyncio.create_task(self._supervise(), name="engine-supervisor")
 
     async def close(self) -> None:
@@ -84,7 +97,7 @@ class TransformersEngine:
         self._state = "stopped"
         self._fail_all("The engine was stopped.")
 
-    def describe(self) -> EngineFacts:
+    def describe(self, model: str | None = None) -> EngineFacts:
         """What the model's process last told about itself."""
         return EngineFacts(
             name="transformers",

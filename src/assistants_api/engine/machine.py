@@ -40,10 +40,18 @@ def memory_limit() -> int | None:
     return int(words[words.index("MemTotal:") + 1]) * 1024 if "MemTotal:" in words else None
 
 
-def resident() -> int:
-    """Bytes of memory that this process holds."""
-    words = _words("/proc/self/statm")
+def resident(pid: int | None = None) -> int:
+    """Bytes of memory that a process holds, this one if none is named; 0 where the system does not tell."""
+    words = _words(f"/proc/{'self' if pid is None else pid}/statm")
     return int(words[1]) * os.sysconf("SC_PAGE_SIZE") if len(words) > 1 else 0
+
+
+def size_of_weights(model: str | Path) -> int:
+    """Bytes of the weight files in a local folder; 0 for a model that is not there yet."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return 0
+    return sum(file.stat().st_size for kind in ("*.safetensors", "*.bin") for file in folder.glob(kind))
 
 
 def has_quick_bf16() -> bool:

@@ -58,7 +58,7 @@ class RemoteEngine:
         """About how many tokens the prompt has."""
         return upstream.estimate(prompt)
 
-    def describe(self) -> EngineFacts:
+    def describe(self, model: str | None = None) -> EngineFacts:
         """What is known about the servers."""
         fleet = self._fleet
         state, reason = "stopped", None

@@ -75,7 +75,7 @@ class ScriptedEngine:
         """One token per word."""
         return _prompt_tokens(prompt)
 
-    def describe(self) -> EngineFacts:
+    def describe(self, model: str | None = None) -> EngineFacts:
         """Always ready."""
         facts: dict[str, Any] = {
             "name": "scripted",

@@ -155,7 +155,9 @@ class RunCarrier:
 
         The first message is always there, because truncation leaves out the middle.
         """
-        limit = (self._engine.describe().context_window or 1 << 17) * _BYTES_PER_TOKEN
+        limit = (
+            self._engine.describe(self._catalogue.resolve(run.model)).context_window or 1 << 17
+        ) * _BYTES_PER_TOKEN
         newest: list[Message] = []
         size, before = 0, None
         while size < limit:
@@ -218,7 +220,7 @@ class _Leg:
         recording, state = self._recording, self._state
         if state.open_message is not None and state.open_step is not None:
             recording.resume(state.open_message, state.open_step, state.shown)
-            if not self._engine.describe().can_continue:
+            if not self._engine.describe(self._model).can_continue:
                 raise EngineFailed(
                     "The worker was lost in the middle of the answer, and this engine cannot continue one."
                 )
@@ -363,7 +365,7 @@ class _Leg:
 
     def _room(self) -> int:
         """Tokens that the model's window has left beside the prompt so far and a whole answer."""
-        window = self._engine.describe().context_window
+        window = self._engine.describe(self._model).context_window
         used = self._turns[-1].get("prompt_tokens", 0) if self._turns else 0
         spent = self._turns[-1].get("usage", {}).get("completion_tokens", 0) if self._turns else 0
         return window - used - spent - min(2 * ANSWER_RESERVE, window // 4)
@@ -381,7 +383,7 @@ class _Leg:
     async def _prepare(self) -> Fitted:
         state, engine = self._state, self._engine
         names = names_of(state.code_files)
-        facts = engine.describe()
+        facts = engine.describe(self._model)
         context = gather(
             state.run,
             self._model,
@@ -406,7 +408,7 @@ class _Leg:
 
     async def _window(self, prompt: Prompt) -> int:
         await self._engine.count(prompt)
-        return self._engine.describe().context_window
+        return self._engine.describe(self._model).context_window
 
     async def _finish(self, reason: str, usage: Usage) -> None:
         recording = self._recording

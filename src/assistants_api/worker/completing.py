@@ -101,12 +101,12 @@ class _Leg:
         left = [
             (index, choice) for index, choice in enumerate(self._answers.choices) if choice.reason is None
         ]
-        if any(choice.is_begun for _, choice in left) and not self._engine.describe().can_continue:
+        model = self._catalogue.resolve(self._completion.model)
+        if any(choice.is_begun for _, choice in left) and not self._engine.describe(model).can_continue:
             raise EngineFailed(
                 "The worker was lost in the middle of the answer, and this engine cannot continue one."
             )
         had_thought = {index for index, choice in left if choice.thought}
-        model = self._catalogue.resolve(self._completion.model)
         prompts = [(index, prompt_of(self._completion, model, index, choice)) for index, choice in left]
         async with aclosing(_all(prompts, self._engine)) as events:
             async with aclosing(stop.guard(events)) as guarded:
