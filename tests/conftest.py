@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from assistants_api.store.database import Database
 from assistants_api.store.opening import migrate, open_database, sqlite_url
@@ -23,7 +24,8 @@ async def fresh_postgres() -> AsyncIterator[str]:
     """The URL of a new, migrated PostgreSQL database that is dropped afterwards."""
     assert POSTGRES is not None
     name = f"assistants_test_{secrets.token_hex(6)}"
-    admin = create_async_engine(POSTGRES, isolation_level="AUTOCOMMIT")
+    # No connection is kept: a test may restart the server in between.
+    admin = create_async_engine(POSTGRES, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     try:
         async with admin.connect() as connection:
             await connection.execute(text(f"CREATE DATABASE {name}"))
