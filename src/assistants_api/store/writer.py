@@ -82,12 +82,15 @@ class LogWriter:
                     await self._is_urgent.wait()
 
     async def _write_group(self, items: list[_Item]) -> None:
+        is_retry = False
         while True:
             try:
                 async with self._db.begin() as tx:
-                    await self._apply(tx, items)
+                    if not (is_retry and await self._is_written(tx, items)):
+                        await self._apply(tx, items)
             except Unavailable as error:
                 logger.warning("cannot write the event log, trying again: %s", error.message)
+                is_retry = True
                 await asyncio.sleep(_RETRY_SECONDS)
             except Exception as error:
                 logger.exception("the event log could not be written")
@@ -105,6 +108,17 @@ class LogWriter:
                 item.done.set_exception(item.error)
             else:
                 item.done.set_result(None)
+
+    async def _is_written(self, tx: Tx, items: list[_Item]) -> bool:
+        """Whether the last try was committed after all, and only its acknowledgement was lost.
+
+        A group is written whole or not at all, so any event of it tells. Should another worker have taken the
+        run over and written as far, the fence stops this one at its next write.
+        """
+        for item in items:
+            if item.numbered:
+                return await tx.events.last_seq(item.channel.id) >= item.numbered[-1].seq
+        return False
 
     async def _apply(self, tx: Tx, items: list[_Item]) -> None:
         held = await tx.jobs.held({item.channel.lease for item in items})

@@ -1,0 +1,60 @@
+"""A commit that was done, though nobody was told: the connection went first. Nothing is written twice."""
+
+from contextlib import asynccontextmanager
+
+from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.event import MessageDelta
+from assistants_api.domain.prompt import Stop, Text, ToolCall
+from assistants_api.domain.run import RunStatus
+from assistants_api.domain.step import StepStatus
+from assistants_api.domain.usage import Usage
+from assistants_api.engine.script import Pause
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.runs import submit_tool_outputs
+from tests.worker.conftest import house_over
+from tests.worker.test_runs import NOW, WEATHER, names
+
+
+class Forgetful:
+    """A database that loses every second commit's acknowledgement, or the commit itself now and then."""
+
+    def __init__(self, db):
+        self._db = db
+        self.commits = 0
+        self.lost = 0
+
+    @asynccontextmanager
+    async def begin(self):
+        self.commits += 1
+        if self.commits % 5 == 0:
+            raise Unavailable("The database cannot be reached.")
+        async with self._db.begin() as tx:
+            yield tx
+        if self.commits % 2:
+            self.lost += 1
+            raise Unavailable("The database cannot be reached.")
+
+
+async def test_a_run_is_written_once_though_its_commits_seem_to_fail(db, monkeypatch):
+    monkeypatch.setattr("assistants_api.store.writer._RETRY_SECONDS", 0.001)
+    words = [step for n in range(20) for step in (Text(f"{n} "), Pause(0.01))]
+    call = ToolCall("call_a", "get_weather", '{"city":"Oslo"}')
+    engine = ScriptedEngine(
+        [[Text("Let me see."), call, Stop("tool_calls", Usage(1, 1))], [*words, Stop("stop", Usage(2, 2))]]
+    )
+    async with house_over(db, engine) as house:
+        house.worker._writer._db = forgetful = Forgetful(db)
+        run = await house.start(tools=[WEATHER])
+        first = await house.events(run)
+        _, after = await submit_tool_outputs(db, run.thread_id, run.id, {"call_a": "cold"}, NOW)
+        entries = [*first, *await house.events(run, after=after)]
+
+        ended = await house.run(run)
+        assert (ended.status, ended.last_error) == (RunStatus.COMPLETED, None)
+        assert forgetful.lost > 3
+        assert [entry.seq for entry in entries] == list(range(1, len(entries) + 1))
+        said = "".join(entry.event.text for entry in entries if isinstance(entry.event, MessageDelta))
+        assert said == "Let me see." + "".join(f"{n} " for n in range(20))
+        assert [step.status for step in await house.steps(run)] == [StepStatus.COMPLETED] * 3
+        assert names(entries).count("RunMoved:completed") == 1
+        assert ended.spent == Usage(3, 3)
