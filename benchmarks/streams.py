@@ -55,7 +55,8 @@ async def _cut_reading(urls: list[str], path: str, chance: random.Random, cuts: 
                     raw = raw[:budget]
                     break
         cuts[0] += not raw.endswith(b"data: [DONE]\n\n")
-        raw = raw[: raw.rfind(b"\n\n") + 2]
+        whole, end, _ = raw.rpartition(b"\n\n")  # nothing, where the cut fell into the first event
+        raw = whole + end
         read += raw
         if b"\nid: " in raw:
             last = int(raw.rpartition(b"\nid: ")[2].split(b"\n")[0])
