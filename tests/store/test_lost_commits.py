@@ -2,8 +2,10 @@
 
 from contextlib import asynccontextmanager
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.completion import CompletionStatus
+from assistants_api.domain.errors import DatabaseAway
 from assistants_api.domain.event import MessageDelta
+from assistants_api.domain.job import JobKind
 from assistants_api.domain.prompt import Stop, Text, ToolCall
 from assistants_api.domain.run import RunStatus
 from assistants_api.domain.step import StepStatus
@@ -12,6 +14,8 @@ from assistants_api.engine.script import Pause
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import submit_tool_outputs
 from tests.worker.conftest import house_over
+from tests.worker.test_completions import ask
+from tests.worker.test_completions import events as completion_events
 from tests.worker.test_runs import NOW, WEATHER, names
 
 
@@ -27,12 +31,12 @@ class Forgetful:
     async def begin(self):
         self.commits += 1
         if self.commits % 5 == 0:
-            raise Unavailable("The database cannot be reached.")
+            raise DatabaseAway("The database cannot be reached.")
         async with self._db.begin() as tx:
             yield tx
         if self.commits % 2:
             self.lost += 1
-            raise Unavailable("The database cannot be reached.")
+            raise DatabaseAway("The database cannot be reached.")
 
 
 async def test_a_run_is_written_once_though_its_commits_seem_to_fail(db, monkeypatch):
@@ -58,3 +62,68 @@ async def test_a_run_is_written_once_though_its_commits_seem_to_fail(db, monkeyp
         assert [step.status for step in await house.steps(run)] == [StepStatus.COMPLETED] * 3
         assert names(entries).count("RunMoved:completed") == 1
         assert ended.spent == Usage(3, 3)
+
+
+class Away:
+    """A database that does not answer the first few reads."""
+
+    def __init__(self, db, failures):
+        self._db = db
+        self.failures = failures
+
+    @asynccontextmanager
+    async def read(self, **given):
+        if self.failures:
+            self.failures -= 1
+            raise DatabaseAway("The database cannot be reached.")
+        async with self._db.read(**given) as tx:
+            yield tx
+
+    def begin(self):
+        return self._db.begin()
+
+
+async def test_a_database_that_does_not_answer_is_no_fault_of_the_run(db):
+    """Neither is it a lost worker: of those, three would end the run."""
+    engine = ScriptedEngine([[Text("Well.")]])
+    async with house_over(db, engine) as house:
+        carrier = house.worker._desks[JobKind.RUN].carrier
+        carrier._db = away = Away(db, 5)
+        run = await house.start()
+        await house.events(run)
+
+        assert away.failures == 0
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+
+
+async def test_nor_is_it_in_the_middle_of_a_run(sqlite_db):
+    call = ToolCall("call_s", "file_search", '{"query": "x"}')
+    engine = ScriptedEngine([[call], [Text("Nothing found.")]])
+    async with house_over(sqlite_db, engine) as house:
+        carrier = house.worker._desks[JobKind.RUN].carrier
+        read, calls = carrier.load, []
+
+        async def load(run_id):
+            calls.append(run_id)
+            if len(calls) == 1:
+                raise DatabaseAway("The database cannot be reached.")
+            return await read(run_id)
+
+        carrier.load = load
+        run = await house.start(tools=[{"type": "file_search"}])
+        await house.events(run)
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+        assert [step.status for step in await house.steps(run)] == [StepStatus.COMPLETED] * 2
+        assert len(engine.prompts) == 2
+
+
+async def test_a_completion_waits_for_the_database_too(db):
+    async with house_over(db, ScriptedEngine([[Text("Well.")]])) as house:
+        house.worker._desks[JobKind.COMPLETION].carrier._db = away = Away(db, 5)
+        completion = await ask(house)
+        await completion_events(house, completion)
+
+        assert away.failures == 0
+        async with db.read() as tx:
+            assert (await tx.completions.get(completion.id)).status is CompletionStatus.COMPLETED

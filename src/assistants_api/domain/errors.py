@@ -31,6 +31,10 @@ class Unavailable(Problem):
     """A part that is needed is away; the same request may work later."""
 
 
+class DatabaseAway(Unavailable):
+    """The database does not answer, or takes nothing, at the moment."""
+
+
 class Closing(Unavailable):
     """This process ends and others go on: a stream is cut here and can be read on elsewhere."""
 

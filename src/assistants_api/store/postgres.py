@@ -14,7 +14,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.errors import DatabaseAway
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import Wake
@@ -133,7 +133,7 @@ class PostgresDatabase(Database):
 
 @contextmanager
 def trouble() -> Iterator[None]:
-    """A database that is away, or does not serve for now, is no fault of the statement: `Unavailable`."""
+    """A database that is away, or does not serve for now, is no fault of the statement: `DatabaseAway`."""
     try:
         yield
     except (
@@ -142,12 +142,12 @@ def trouble() -> Iterator[None]:
         asyncpg.InterfaceError,
         PendingRollbackError,  # the connection was lost in the middle of a transaction
     ) as error:
-        raise Unavailable("The database cannot be reached.") from error
+        raise DatabaseAway("The database cannot be reached.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise Unavailable("The database cannot be reached.") from error
+            raise DatabaseAway("The database cannot be reached.") from error
         if reason := _passing_trouble(error):
-            raise Unavailable(f"The database does not serve at the moment: {reason}.") from error
+            raise DatabaseAway(f"The database does not serve at the moment: {reason}.") from error
         raise
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.errors import DatabaseAway
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import Wake
@@ -74,7 +74,7 @@ class SqliteDatabase(Database):
             batch = self._batch
             assert batch is not None
             if batch.is_lost:
-                raise Unavailable(_LOST)
+                raise DatabaseAway(_LOST)
             tx = self._transaction(writer)
             try:
                 async with tx.savepoint():
@@ -153,7 +153,7 @@ class SqliteDatabase(Database):
                     raw.execute("RELEASE tx")
                 raise
             if not raw.in_transaction:
-                raise Unavailable(_LOST)  # a statement within failed, and somebody caught that
+                raise DatabaseAway(_LOST)  # a statement within failed, and somebody caught that
             raw.execute("RELEASE tx")
 
         chosen = execute_in_thread if in_thread else execute
@@ -170,7 +170,7 @@ class SqliteDatabase(Database):
             else:
                 self._batch = _Batch()
                 return
-        raise Unavailable("The database is held by another process.")
+        raise DatabaseAway("The database is held by another process.")
 
     async def _commit(self) -> None:
         async with self._turn:
@@ -180,7 +180,7 @@ class SqliteDatabase(Database):
             raw = _raw(self._writer)
             loop = asyncio.get_running_loop()
             if batch.is_lost:
-                batch.done.set_exception(Unavailable(_LOST))
+                batch.done.set_exception(DatabaseAway(_LOST))
                 return
             try:
                 await loop.run_in_executor(self._thread, raw.execute, "COMMIT")
@@ -196,7 +196,7 @@ class SqliteDatabase(Database):
 
 @contextmanager
 def _disk_trouble() -> Iterator[None]:
-    """What the disk refuses is no fault of the statement: `Unavailable`."""
+    """What the disk refuses is no fault of the statement: `DatabaseAway`."""
     try:
         yield
     except OperationalError as error:
@@ -211,8 +211,8 @@ def _disk_trouble() -> Iterator[None]:
         raise
 
 
-def _no_room(error: BaseException | None) -> Unavailable:
-    return Unavailable(f"The database cannot be written: {error}.")
+def _no_room(error: BaseException | None) -> DatabaseAway:
+    return DatabaseAway(f"The database cannot be written: {error}.")
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

@@ -20,7 +20,7 @@ from assistants_api.agent.context import (
 )
 from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, Tool, ToolOutput, ToolReturned
-from assistants_api.domain.errors import EngineFailed, LostLease, NotFound, Unavailable
+from assistants_api.domain.errors import DatabaseAway, EngineFailed, LostLease, NotFound, Unavailable
 from assistants_api.domain.file import File
 from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
@@ -193,6 +193,8 @@ class _Leg:
             await self._answer(stop)
         except Interrupted:
             await self._end_cancelled()
+        except DatabaseAway:
+            raise
         except PromptBudgetSpent:
             await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_prompt_tokens")
         except EngineFailed as failure:

@@ -18,7 +18,7 @@ from assistants_api.domain.completion import (
     Completion,
     CompletionStatus,
 )
-from assistants_api.domain.errors import ContextOverflow, EngineFailed, LostLease, NotFound
+from assistants_api.domain.errors import ContextOverflow, DatabaseAway, EngineFailed, LostLease, NotFound
 from assistants_api.domain.event import Event
 from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
@@ -89,7 +89,7 @@ class _Leg:
             await self._fail("context_length_exceeded", overflow.message)
         except EngineFailed as failure:
             await self._fail(failure.code or "server_error", failure.message)
-        except (LostLease, Interrupted, NotFound):
+        except (LostLease, Interrupted, NotFound, DatabaseAway):
             raise
         except Exception:
             logger.exception("completion %s failed", self._completion.id)

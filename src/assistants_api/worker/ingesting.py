@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assistants_api.domain.errors import LostLease, NotFound, Unavailable
+from assistants_api.domain.errors import DatabaseAway, LostLease, NotFound, Unavailable
 from assistants_api.domain.file import File
 from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
@@ -55,6 +55,8 @@ class FileCarrier:
                         await self._serve(job, document)
                 except ParseFailed as failure:
                     await self._fail(job, {"code": failure.code, "message": failure.message})
+                except DatabaseAway:
+                    raise
                 except Unavailable as failure:
                     await self._fail(job, {"code": "server_error", "message": failure.message})
         except (LostLease, NotFound):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.errors import DatabaseAway, Unavailable
 from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind
 from assistants_api.ports import Blobs
 from assistants_api.services.sweeping import forget_old, sweep
@@ -32,7 +32,8 @@ class Carrier(Protocol):
     async def carry(self, job: Job, stop: StopSignal) -> None:
         """Do what the job asks; returns when it is done, or when it is no longer ours.
 
-        Does not raise: a job whose carrier raises is tried again once its lease has run out.
+        Raises `DatabaseAway` when the job can go on later. Else it does not raise: a job whose carrier raises
+        anything else is tried again once its lease has run out.
         """
 
 
@@ -143,6 +144,9 @@ class Worker:
         off = self._db.wake.on(cancel_topic(job.subject_id), stop.set)
         try:
             await self._desks[JobKind(job.kind)].carrier.carry(job, stop)
+        except DatabaseAway as away:
+            logger.warning("job %s is given back: %s", job.id, away.message)
+            await self._give_back(job)
         except Exception:
             logger.exception("job %s was dropped; its lease will run out and it is tried again", job.id)
         finally:
@@ -150,6 +154,18 @@ class Worker:
             del self._work[job.id]
             self._taken[job.kind] -= 1
             self._news.set()
+
+    async def _give_back(self, job: Job) -> None:
+        """As soon as the database answers; the attempt does not count, as nobody was lost."""
+        while True:
+            try:
+                async with self._db.begin() as tx:
+                    if await tx.jobs.held([job.lease]):
+                        await tx.jobs.postpone(job.lease, 0)
+                        tx.after_commit(lambda: tx.wake.send(JOBS))
+                return
+            except DatabaseAway:
+                await asyncio.sleep(_POLL_SECONDS)
 
     async def _renew(self) -> None:
         """Keep the leases, and learn of wishes to cancel that no hint told us of."""
