@@ -207,6 +207,22 @@ async def test_a_process_that_dies_while_loading_is_tried_twice(tiny_folder: Pat
         assert engine.describe().details["restarts"] == 1
 
 
+async def test_a_process_that_is_killed_while_it_loads_is_no_reason_to_give_up(tiny_folder: Path) -> None:
+    """Not twice in a row, and not however often in a long life."""
+    async with running(EngineConfig(model=tiny_folder, threads=1, restart_after=0.01)) as engine:
+        for _ in range(2):
+            for _ in range(2):
+                await until(lambda: engine.describe().state == "loading" and engine._child is not None)
+                restarts = engine.describe().details["restarts"]
+                assert engine._child is not None
+                os.kill(engine._child.pid, signal.SIGKILL)
+                await until(lambda: engine.describe().details["restarts"] > restarts)  # noqa: B023
+            await until(lambda: engine.describe().state == "ready")
+            os.kill(engine.describe().details["pid"], signal.SIGKILL)
+
+        assert isinstance((await parts_of(engine, a_prompt()))[-1], Stop)
+
+
 async def test_the_process_ends_with_the_engine_and_open_turns_fail(tiny_folder: Path) -> None:
     engine = TransformersEngine(EngineConfig(model=tiny_folder, threads=1))
     await engine.start()

@@ -80,6 +80,12 @@ class Child:
         with contextlib.suppress(BrokenPipeError, ConnectionError):
             await stdin.wait_closed()
 
+    @property
+    def was_killed(self) -> bool:
+        """It has ended by a signal."""
+        code = self._process.returncode
+        return code is not None and code < 0
+
     def how_it_ended(self) -> str:
         """In words, for logs and reasons."""
         code = self._process.returncode

@@ -35,6 +35,8 @@ from assistants_api.engine.messages import (
 log = logging.getLogger(__name__)
 
 _MOST_CRASHES = 2  # of one turn
+_MOST_LOADS = 2  # that fail in a row
+_MOST_KILLS = 5  # in a row while it loads: somebody else's doing, as when memory is short
 _HEALTHY_AFTER = 60.0
 _LONGEST_WAIT = 30.0
 
@@ -171,11 +173,10 @@ class TransformersEngine:
         failures = loads = 0
         while True:
             began = time.monotonic()
-            problem, can_retry = await self._life()
-            if self._state == "loading":
-                loads += 1
-                if not can_retry or loads >= 2:
-                    return self._give_up(problem)
+            problem, tries = await self._life()
+            loads = loads + 1 if self._state == "loading" else 0
+            if loads and loads >= tries:
+                return self._give_up(problem)
             log.warning("the model's process ended and is started again: %s", problem)
             failures = 0 if time.monotonic() - began > _HEALTHY_AFTER else failures + 1
             self._restarts += 1
@@ -183,12 +184,12 @@ class TransformersEngine:
             self._take_back(problem)
             await asyncio.sleep(min(_LONGEST_WAIT, self._config.restart_after * 2 ** (failures - 1)))
 
-    async def _life(self) -> tuple[str, bool]:
-        """One process from start to end: why it ended, and whether another may do better."""
+    async def _life(self) -> tuple[str, int]:
+        """One process from start to end: why it ended, and how often in a row it may so while it loads."""
         try:
             self._child = child = await Child.start(self._config)
         except OSError as error:
-            return f"The model's process cannot be started: {error}", True
+            return f"The model's process cannot be started: {error}", _MOST_LOADS
         refusal: str | None = None
         try:
             while (message := await child.receive(self._patience())) is not None:
@@ -199,18 +200,24 @@ class TransformersEngine:
                         self._details |= details
                         if in_step > self._config.stuck_after:
                             child.kill()
-                            return f"The model's process was stuck in a step for {in_step:.0f} s.", True
+                            return (
+                                f"The model's process was stuck in a step for {in_step:.0f} s.",
+                                _MOST_LOADS,
+                            )
                     case _:
                         self._handle(message, child.pid)
         except TimeoutError:
             child.kill()
-            return f"The model's process was silent for {self._config.silent_after:.0f} s.", True
+            return f"The model's process was silent for {self._config.silent_after:.0f} s.", _MOST_LOADS
         finally:
             self._child = None
             await child.end()
         if refusal is not None:
-            return refusal, False
-        return f"The model's process {child.how_it_ended()}.", True
+            return refusal, 0
+        return (
+            f"The model's process {child.how_it_ended()}.",
+            _MOST_KILLS if child.was_killed else _MOST_LOADS,
+        )
 
     def _patience(self) -> float | None:
         """A process that loads may be silent for long; one that serves may not."""
