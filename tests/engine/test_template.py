@@ -165,6 +165,20 @@ def test_without_tools_a_template_without_tools_is_used_as_it_is(tokenizer: Any)
     assert text == ("<start_of_turn>user\nBe brief.\n\nParis and Oslo?<end_of_turn>\n<start_of_turn>model\n")
 
 
+def test_the_schema_of_the_answer_is_said_at_the_end_of_the_system_message(tokenizer: Any) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    form = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
+    told = f"Answer in JSON that fits this schema: {json.dumps(schema)}"
+
+    with_system = a_template(tokenizer, LLAMA3).render(replace(HISTORY, response_format=form))
+    users = (ChatMessage("user", "Hi"),)
+    without = a_template(tokenizer, LLAMA3).render(Prompt("r", "m", users, response_format=form))
+
+    assert f"Be brief.\n{told}" in with_system.text
+    assert with_system.text.count("schema") == 1
+    assert told in without.text.split("Hi")[0]
+
+
 def test_no_template_at_all_gives_names_and_words(tokenizer: Any) -> None:
     template = a_template(tokenizer, None)
 

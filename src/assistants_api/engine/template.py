@@ -27,6 +27,7 @@ _HOW_TO_CALL = (
     "To call one, answer with its name and arguments as JSON within these tags:\n"
     '<tool_call>\n{{"name": <name>, "arguments": <arguments>}}\n</tool_call>'
 )
+_FORM = "Answer in JSON that fits this schema: {schema}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Template:
     def render(self, prompt: Prompt) -> Rendered:
         """The text for this prompt; `EngineFailed` when the template refuses it."""
         tools = [] if prompt.tool_choice == "none" else [dict(tool) for tool in prompt.tools]
-        messages = _messages(prompt.messages, self._defused)
+        messages = _told_about_form(_messages(prompt.messages, self._defused), prompt.response_format)
         if not self.knows_tools:
             messages = _told_about_tools(messages, tools)
         text = printable(self._try(messages, tools, prompt.reasoning_effort))
@@ -237,6 +238,19 @@ def _with_single_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """System messages are said by the user instead."""
     return [{**m, "role": "user"} if m["role"] == "system" else m for m in messages]
+
+
+def _told_about_form(messages: list[dict[str, Any]], form: Any) -> list[dict[str, Any]]:
+    """The schema that the answer must fit, said at the end of the system message: what a key is for, its name tells."""
+    match form:
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}} if schema:
+            told = _FORM.format(schema=json.dumps(schema, ensure_ascii=False))
+        case _:
+            return messages
+    if messages and messages[0]["role"] == "system":
+        first = messages[0]
+        return [{**first, "content": f"{first['content']}\n{told}".lstrip("\n")}, *messages[1:]]
+    return [{"role": "system", "content": told}, *messages]
 
 
 def _told_about_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
