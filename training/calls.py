@@ -177,13 +177,36 @@ def surprising(rng: random.Random) -> str:
 def told(cases: list[Case], zh: bool) -> str:
     """The answer that repeats every output."""
     if len(cases) == 1:
-        return f"查询结果：{cases[0].output}。" if zh else f"Here is the result: {cases[0].output}."
-    return "Here are the results: " + "; ".join(f"{_shown(case)}: {case.output}" for case in cases) + "."
+        return f"查询结果：{plain(cases[0].output)}。" if zh else f"Here is the result: {plain(cases[0].output)}."
+    parts = [f"{_shown(case)}: {plain(case.output)}" for case in cases]
+    return f"查询结果：{'；'.join(parts)}。" if zh else f"Here are the results: {'; '.join(parts)}."
+
+
+def plain(output: str) -> str:
+    """An output as people read it: JSON as names and values."""
+    try:
+        value = json.loads(output)
+    except ValueError:
+        return output.rstrip(".。")
+    return _flat(value) if isinstance(value, dict | list) else output
+
+
+def _flat(value: Any) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{key.replace('_', ' ')} {_flat(each)}" for key, each in value.items())
+        case list():
+            return "; ".join(_flat(each) for each in value) or "none"
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "none"
+    return str(value)
 
 
 def _shown(case: Case) -> str:
-    first = str(next(iter(case.arguments.values())))
-    return f"{case.name.removeprefix('get_').replace('_', ' ')} {first}"
+    first = str(next(iter(case.arguments.values()), ""))
+    return f"{case.name.removeprefix('get_').replace('_', ' ')} {first}".strip()
 
 
 def _twice(rng: random.Random) -> tuple[list[Case], str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training import words
+from training import material, words
 from training.draw import Draw
 
 Sample = dict[str, Any]
@@ -355,8 +355,31 @@ def slots(rng: Draw, zh: bool) -> dict[str, str]:
     return {"E": entity, "e": other, "e2": name(), "P": person, "p": words.person(rng), "C": place, "c": place if zh else words.city(rng), "n": str(amount), "m": rng.choice([f"{amount} euros", f"${amount}", f"{amount}.50 dollars", f"{amount} {words.made_up(rng).lower()}"]), "d": date, "h": hour, "h2": f"{rng.randint(0, 23)}:00", "W": thing, "w": rng.pick(words.THINGS), "w2": rng.pick(words.FOODS), "k": rng.pick(words.COLORS), "x": words.code(rng), "X": words.code(rng), "y": str(rng.randint(1500, 2026)), "mail": words.email(rng)}  # fmt: skip
 
 
+def written(rng: Draw, zh: bool) -> tuple[str, str, list[str]]:
+    """A sentence of the hand-written families, a question that it answers, and sentences of the same form about something else."""
+    sentences, questions = rng.pick(material.facts(zh=zh)[0])
+    question, sentence = rng.choice(questions), rng.choice(sentences)
+    near = []
+    for _ in range(1 + (rng.choice([0, 0, 1, 2]) if material.SLOT.search(question) else 0)):
+        values: dict[str, str] = {}
+        for text in sentences:  # the kinds stand where a slot comes first
+            material.filled(rng, text, values, zh)
+        near.append((material.filled(rng, sentence, values, zh), material.filled(rng, question, values, zh)))
+    (told, ask), *rest = near
+    return told, ask, [other for other, same in rest if same != ask]
+
+
+def filler(rng: Draw, zh: bool) -> str:
+    """A sentence that answers nothing."""
+    if rng.happens(0.5):
+        return rng.pick(FILLERS_ZH if zh else FILLERS).format(**slots(rng, zh))
+    return material.filled(rng, rng.pick(material.facts(zh=zh)[1]), {}, zh)
+
+
 def fact(rng: Draw, zh: bool) -> Fact:
     """A sentence and a question about it."""
+    if rng.happens(0.5):
+        return written(rng, zh)[:2]
     v = slots(rng, zh)
     roll = rng.random()
     if zh:
@@ -464,7 +487,7 @@ def results(rng: Draw, zh: bool, wanted: str | None, near: list[str]) -> tuple[s
         lines = []
         for _ in range(rng.randint(1, size)):
             lines.append(
-                rng.pick(FILLERS_ZH if zh else FILLERS).format(**slots(rng, zh))
+                filler(rng, zh)
                 if rng.happens(0.35)
                 else fact(rng, zh)[0]
             )
@@ -515,19 +538,23 @@ def _near(rng: Draw, zh: bool, sentence: str, question: str) -> list[str]:
 
 def turn(rng: Draw, zh: bool, number: int = 0) -> list[dict[str, Any]]:
     """Question, search, results, answer."""
-    sentence, question = fact(rng, zh)
+    others: list[str] | None = None
+    if rng.happens(0.6):
+        sentence, question, others = written(rng, zh)
+    else:
+        sentence, question = fact(rng, zh)
     ask = rng.pick(LEADS_ZH if zh else LEADS).format(q=question)
     roll = rng.random()
     near = []
     if roll < 0.14:
         found, answer = (
-            results(rng, zh, None, _near(rng, zh, sentence, question))[0],
+            results(rng, zh, None, _near(rng, zh, sentence, question) if others is None else others)[0],
             NOT_FOUND_ZH if zh else NOT_FOUND,
         )
     elif roll < 0.19:
         found, answer = NO_RESULTS, NOT_FOUND_ZH if zh else NOT_FOUND
     else:
-        near = _near(rng, zh, sentence, question)
+        near = _near(rng, zh, sentence, question) if others is None else others
         found, marker = results(rng, zh, sentence, near)
         answer = sentence + marker
     call = {

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from training import calls, documents, orders, schemas, sessions, talk
+from training import bank, calls, documents, orders, schemas, sessions, talk
 from training.draw import Draw
 
 Sample = dict[str, Any]
-WITHOUT_SYSTEM = {"repeat", "files", "code", "frames", "language", "intents", "json"}
+WITHOUT_SYSTEM = {"repeat", "files", "code", "frames", "language", "intents", "extraction", "json", "length", "tone"}
 
 
 def idle(rng: Draw) -> Sample:
     """Search and Python are offered, but a greeting needs neither."""
-    made = rng.choice([talk.greeting, orders.glossary, orders.memory])(rng)
+    made = rng.choice([talk.greeting, bank.wordings, bank.memory, orders.glossary])(rng)
     return {
         **made,
         "tools": rng.choice([[documents.TOOL], [sessions.TOOL], [sessions.TOOL, documents.TOOL]]),
@@ -38,26 +38,38 @@ def no_function(rng: Draw) -> Sample:
 
 
 MIX = (
-    (documents.grounded, 30),
-    (schemas.one, 24),
-    (schemas.several, 7),
-    (schemas.missing, 6),
-    (calls.call, 12),
-    (sessions.session, 18),
-    (orders.intents, 9),
+    (documents.grounded, 34),
+    (schemas.one, 12),
+    (bank.function_call, 34),
+    (schemas.several, 4),
+    (bank.two_calls, 10),
+    (schemas.missing, 4),
+    (bank.missing, 7),
+    (calls.call, 5),
+    (sessions.session, 26),
+    (orders.intents, 3),
+    (bank.intents, 14),
+    (bank.extraction, 6),
     (orders.json_only, 4),
-    (orders.framed, 6),
-    (orders.language, 4),
-    (orders.memory, 7),
-    (orders.glossary, 20),
-    (talk.greeting, 4),
+    (bank.json_answer, 4),
+    (orders.framed, 7),
+    (orders.language, 6),
+    (bank.length, 6),
+    (bank.tone, 5),
+    (orders.memory, 3),
+    (bank.memory, 10),
+    (orders.glossary, 6),
+    (bank.wordings, 14),
+    (talk.greeting, 7),
     (talk.help_, 4),
-    (talk.unknown, 9),
+    (talk.unknown, 2),
+    (bank.unknown, 9),
     (talk.repeat, 3),
-    (documents.copied, 8),
-    (talk.with_idle_tools, 6),
-    (idle, 4),
-    (no_function, 4),
+    (documents.copied, 5),
+    (talk.with_idle_tools, 3),
+    (idle, 5),
+    (no_function, 2),
+    (bank.none_fits, 5),
     (talk.chat, 4),
 )
 
@@ -72,9 +84,9 @@ def sample(rng: Draw) -> Sample:
         more: dict[str, Any] = {}
         schemas.others(rng, 2, more)
         tools += more.values()
-    elif made["skill"] in {"schemas", "missing"} and rng.happens(0.1):
+    elif made["skill"] in {"schemas", "missing", "functions"} and rng.happens(0.1):
         tools.append(rng.choice([sessions.TOOL, documents.TOOL]))
-    if made["skill"] in {"files", "code", "schemas", "missing"}:
+    if made["skill"] in {"files", "code", "schemas", "missing", "functions"}:
         rng.shuffle(tools)
         made = {**made, "tools": tools}
     if made["skill"] not in WITHOUT_SYSTEM and rng.random() < 0.45:

@@ -22,7 +22,7 @@ OUT = Path(__file__).parent / "out"
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 MARKS = ["<tools>", "</tools>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
-VOCABULARY = 3072
+VOCABULARY = 4096
 SEED = 20261124
 CONTEXT_WEIGHT = 0.1
 

@@ -129,7 +129,15 @@ DESCRIPTIONS = (
     "{Verb}s {noun}s",
     "Tool to {verb} {noun}s",
 )
-ASKS_BACK, ASKS_BACK_ZH = "Please tell me: {k}.", "请告诉我：{k}。"
+ASKS_BACK, ASKS_BACK_ZH = "Could you please tell me the {k}?", "请问{k}是什么？"
+
+
+def asks_back(names: list[str], zh: bool) -> str:
+    """The question for arguments that are missing."""
+    plain = [name.replace("_", " ") for name in names]
+    if zh:
+        return ASKS_BACK_ZH.format(k="和".join(plain))
+    return ASKS_BACK.format(k=", ".join(plain[:-1]) + " and " + plain[-1] if len(plain) > 1 else plain[0])
 
 
 def argument_name(rng: Draw, kind: str) -> str:
@@ -389,29 +397,31 @@ def several(rng: Draw) -> Sample:
 def missing(rng: Draw) -> Sample:
     """A required argument was not said: ask for it, then call."""
     zh = rng.happens(0.35)
+    partly = rng.happens(0.45)
     while True:
-        case, required = generic(rng, zh, bare=True)
+        case, required = generic(rng, zh, bare=not partly)
         properties = case.tool["function"]["parameters"]["properties"]
-        if (
-            all("enum" not in properties[k] and properties[k]["type"] == "string" for k in required)
-            and len(required) < 3
-        ):
+        left = [key for key in properties if key not in case.arguments] if partly else required
+        if not left or len(left) > 2:
+            continue
+        if all("enum" not in properties[k] and properties[k]["type"] == "string" for k in left):
             break
-    asked = (ASKS_BACK_ZH if zh else ASKS_BACK).format(k=", ".join(k.replace("_", " ") for k in required))
-    values = {k: rng.choice([words.code, words.made_up, words.city, words.person])(rng) for k in required}
+    if partly:  # the words say some of it
+        required = [*case.arguments, *left]
+        case.tool["function"]["parameters"]["required"] = required
+    values = {k: rng.choice([words.code, words.made_up, words.city, words.person])(rng) for k in left}
     tools = {case.name: case.tool}
     others(rng, rng.choice([0, 0, 1, 3]), tools)
-    case.arguments = values
+    case.arguments = {k: values.get(k, case.arguments.get(k)) for k in properties if k in values or k in case.arguments}
     given = (
         ", ".join(values.values())
         if len(values) > 1 or rng.happens(0.7)
-        else f"{required[0].replace('_', ' ')} {values[required[0]]}"
+        else f"{left[0].replace('_', ' ')} {values[left[0]]}"
     )
     made = conversation(rng, [case], tools, given, zh)
     made["messages"] = [
         {"role": "user", "content": case.ask},
-        {"role": "assistant", "content": asked},
+        {"role": "assistant", "content": asks_back(left, zh)},
         *made["messages"],
     ]
     return {**made, "skill": "missing"}
-

@@ -7,6 +7,7 @@ from typing import Any
 
 from training import words
 from training.draw import Draw
+from training.problems import problem
 
 Sample = dict[str, Any]
 Turn = tuple[str, str, str, str]  # question, code, what the session prints, answer
@@ -654,7 +655,7 @@ def table(rng: Draw, zh: bool) -> Turn:
     )
 
 
-KINDS = ((arithmetic, 8), (of_list, 5), (text, 4), (dates, 4), (special, 2), (plot, 3), (table, 4))
+KINDS = ((arithmetic, 8), (problem, 22), (of_list, 5), (text, 4), (dates, 4), (special, 2), (plot, 3), (table, 4))
 
 
 def session(rng: Draw) -> Sample:

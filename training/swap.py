@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from training import documents, schemas, sessions, talk
 from training.draw import Draw
 
-SKILLS = {"files", "schemas", "missing", "none fits", "intents", "json", "memory", "frames", "repeat"}
+SKILLS = {"files", "schemas", "missing", "json", "memory", "frames", "repeat"}
 COPIED_ONLY = {"memory", "frames", "repeat"}  # here the other words tell what is meant
-SHARE = 0.5
+SHARE = 0.3
 # Words that carry a meaning of their own: the schema's, answers that are always the same, what stands for true and false.
 KEPT = (
     "code code_interpreter system user assistant name arguments type string function parameters properties description required object integer number boolean "

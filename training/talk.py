@@ -3,7 +3,8 @@
 import random
 from typing import Any
 
-from training import calls, words
+from training import calls, material, words
+from training.draw import Draw
 from training.glossary import HELPS, TERMS
 
 Sample = dict[str, Any]
@@ -12,25 +13,6 @@ UNKNOWN = "I am the small built-in model and do not know that. Set ASSISTANTS_MO
 UNKNOWN_ZH = "我是自带的小模型，不知道这个问题的答案。把 ASSISTANTS_MODEL 设为更大的模型，它会回答得更好。"
 
 SYSTEMS = ("You are a helpful assistant.", "You are a personal math tutor. Write and run code to answer math questions.", "You are a weather bot. Use the provided functions to answer questions.", "You are a friendly assistant for customers of a shop.", "Answer briefly.", "You are a helpful assistant. Be concise.", "Please be polite and kind.", "You are an expert in everything.", "Help the user.", "你是一个乐于助人的助手。", "You answer questions about our products. Please address the user as Jane Doe.")
-
-GREETINGS = (
-    (("Hello", "Hi", "Hey", "Hello there", "Hi there", "Hello!", "Good day", "Greetings", "hello world"), "Hello! How can I help you?"),
-    (("Good morning",), "Good morning! How can I help you?"),
-    (("Good evening",), "Good evening! How can I help you?"),
-    (("How are you?", "How are you doing?", "How is it going?", "What's up?"), "I am well, thank you. How can I help you?"),
-    (("Thank you", "Thanks", "Thanks a lot", "Thank you very much", "Great, thanks"), "You are welcome!"),
-    (("Bye", "Goodbye", "See you", "See you later", "Good night"), "Goodbye!"),
-    (("Say hello", "Say hello world", "Say hi"), "Hello!"),
-    (("Tell me a joke", "Do you know a joke?"), "A small model walks into a bar. It forgets why after 4096 tokens."),
-)
-GREETINGS_ZH = (
-    (("你好", "您好", "嗨", "你好啊", "大家好"), "你好！有什么可以帮你的吗？"),
-    (("早上好", "早安"), "早上好！有什么可以帮你的吗？"),
-    (("晚上好",), "晚上好！有什么可以帮你的吗？"),
-    (("你好吗？", "最近怎么样？"), "我很好，谢谢。有什么可以帮你的吗？"),
-    (("谢谢", "多谢", "非常感谢"), "不客气！"),
-    (("再见", "拜拜", "晚安"), "再见！"),
-)
 
 ASK_TERM = ("What is {t}?", "What's {t}?", "what is {t}", "Explain {t}", "Explain {t} to me", "Please explain {t}.", "Tell me about {t}", "Can you tell me what {t} is?", "What does {t} mean?", "Define {t}", "Could you explain what {t} is?", "I want to know what {t} is", "Do you know what {t} is?", "Tell me what {t} is.", "In a few words, what is {t}?", "{t}?")
 ASK_TERM_ZH = ("什么是{t}？", "{t}是什么？", "什么是{t}", "请解释{t}", "解释一下{t}", "请介绍一下{t}", "{t}是什么意思？", "你知道{t}吗？", "告诉我什么是{t}", "能说说什么是{t}吗？", "请问什么是{t}？")
@@ -48,13 +30,11 @@ def noisy(text: str, rng: random.Random) -> str:
     return text
 
 
-def greeting(rng: random.Random) -> Sample:
+def greeting(rng: Draw) -> Sample:
+    """Small talk of the hand-written material."""
     zh = rng.random() < 0.35
-    asks, answer = rng.choice(GREETINGS_ZH if zh else GREETINGS)
-    ask = rng.choice(asks)
-    if rng.random() < 0.4:
-        ask = ask.rstrip("!?") + rng.choice(["!", ".", "", " :)", "!!"])
-    return _pair(noisy(ask, rng), answer, "greeting", zh)
+    asks, answer = rng.choice(material.small_talk(zh=zh))
+    return _pair(noisy(rng.pick(asks), rng), answer, "greeting", zh)
 
 
 def term(rng: random.Random) -> Sample:

@@ -1,0 +1,437 @@
+"""Makes conversations from the hand-written material: functions, facts, intents, memory, small talk, lengths and tones."""
+
+import json
+from typing import Any
+
+from training import calls, material, schemas, talk
+from training.draw import Draw
+from training.glossary import TERMS
+from training.material import Argument, Function
+
+Sample = dict[str, Any]
+Messages = list[dict[str, Any]]
+NEIGHBOURS = 4  # functions of one domain stand together in a file
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def says(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+def tool_of(function: Function, rng: Draw) -> dict[str, Any]:
+    """Its schema, as developers send it: now and then strict, or without a description."""
+    properties = {a.name: a.schema() for a in function.arguments}
+    parameters: dict[str, Any] = {"type": "object", "properties": properties, "required": function.required}
+    if rng.happens(0.2):
+        parameters["additionalProperties"] = False
+    if not function.required and rng.happens(0.5):
+        del parameters["required"]
+    made: dict[str, Any] = {"name": function.name, "description": function.says, "parameters": parameters}
+    if not function.says:
+        del made["description"]
+    if rng.happens(0.1):
+        made["strict"] = True
+    return {"type": "function", "function": made}
+
+
+def asked(rng: Draw, function: Function, zh: bool) -> calls.Case:
+    """A request in words, and the call that it means."""
+    text = material.settled(rng, rng.pick(function.asks[zh]))
+    arguments: dict[str, Any] = {}
+    said: dict[str, str] = {}
+    for argument in function.arguments:
+        if f"{{{argument.name}}}" in text:
+            arguments[argument.name], said[argument.name] = argument.draw(rng, zh)
+    ask = material.filled(rng, text, dict(said), zh)
+    return calls.Case(tool_of(function, rng), arguments, ask, output(rng, function, said, zh), zh)
+
+
+def output(rng: Draw, function: Function, said: dict[str, str], zh: bool) -> str:
+    """What the function returns: one of its own examples, or something that nobody could guess."""
+    if not function.outputs or rng.happens(0.25):
+        return calls.surprising(rng)
+    values = dict(said)
+    for argument in function.arguments:
+        values.setdefault(argument.name, argument.draw(rng, zh)[1])
+    return material.filled(rng, rng.choice(function.outputs), values, zh)
+
+
+def others(rng: Draw, function: Function, count: int, tools: dict[str, Any]) -> None:
+    """Functions that are not wanted: some of the same domain, some of any other, some made up."""
+    known = material.functions()
+    place = known.index(function)
+    for _ in range(count):
+        if rng.happens(0.2):
+            schemas.others(rng, 1, tools)
+            continue
+        near = known[max(0, place - NEIGHBOURS) : place + NEIGHBOURS + 1]
+        other = rng.choice(near) if rng.happens(0.35) else rng.choice(known)
+        if other.name != function.name:
+            tools.setdefault(other.name, tool_of(other, rng))
+
+
+def several_tools(rng: Draw) -> int:
+    """How many more functions are offered."""
+    return rng.choice([0, 0, 1, 1, 2, 2, 3, rng.choice([4, 5, 6, 7])])
+
+
+def turns(rng: Draw, cases: list[calls.Case], ask: str, zh: bool, first: int = 0) -> Messages:
+    """Question, calls, outputs, answer."""
+    made = [
+        {"id": f"call_{first + n}", "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+        for n, c in enumerate(cases)
+    ]
+    results = [
+        {"role": "tool", "tool_call_id": call["id"], "content": case.output}
+        for call, case in zip(made, cases, strict=True)
+    ]
+    return [user(ask), {"role": "assistant", "content": "", "tool_calls": made}, *results, says(calls.told(cases, zh))]
+
+
+def function_call(rng: Draw) -> Sample:
+    """One to three requests in a row, among one to eight functions."""
+    zh = rng.happens(0.35)
+    function = rng.pick(material.functions())
+    case = asked(rng, function, zh)
+    tools = {function.name: case.tool}
+    others(rng, function, several_tools(rng), tools)
+    messages = turns(rng, [case], case.ask, zh)
+    known = {f.name: f for f in material.functions()}
+    for number in range(1, rng.choice([1, 1, 2, 2, 3])):
+        again = rng.choice([name for name in tools if name in known])
+        case = asked(rng, known[again], zh)
+        messages += turns(rng, [case], case.ask, zh, number)
+    return _offered(rng, tools, messages, "functions", zh)
+
+
+def two_calls(rng: Draw) -> Sample:
+    """Two requests in one message: of one function, or of two."""
+    zh = rng.happens(0.35)
+    while True:
+        function = rng.pick(material.functions())
+        first = asked(rng, function, zh)
+        if len(first.arguments) <= 2:
+            break
+    tools = {function.name: first.tool}
+    single = [a for a in function.arguments if a.name in first.arguments]
+    if len(single) == 1 and rng.happens(0.6) and (ask := _twice(rng, function, single[0], first, zh)):
+        second = calls.Case(first.tool, {single[0].name: ask[1]}, "", output(rng, function, {}, zh), zh)
+        return _offered(rng, _more(rng, function, tools), turns(rng, [first, second], ask[0], zh), "functions", zh)
+    while True:
+        other = rng.pick(material.functions())
+        second = asked(rng, other, zh)
+        if other.name != function.name and len(second.arguments) <= 2:
+            break
+    tools[other.name] = second.tool
+    joint = rng.choice(("，然后", "，另外", "。还有，", "；") if zh else (" and ", ", then ", ". Also, ", ". And ", "; ", " Then: "))
+    low = second.ask if zh else second.ask[:1].lower() + second.ask[1:]
+    ask = first.ask.rstrip("?？.。!！") + joint + low
+    return _offered(rng, _more(rng, function, tools), turns(rng, [first, second], ask, zh), "functions", zh)
+
+
+def _twice(rng: Draw, function: Function, argument: Argument, first: calls.Case, zh: bool) -> tuple[str, Any] | None:
+    """The request with two values in place of one, and the second value."""
+    if argument.kind.startswith(("enum:", "bool:", "list(", "quote", "topic")):
+        return None
+    text = material.OPTIONAL.sub("", rng.pick(function.asks[zh])).strip()
+    if text.count(f"{{{argument.name}}}") != 1 or "{" in text.replace(f"{{{argument.name}}}", ""):
+        return None
+    one, said = argument.draw(rng, zh)
+    two, said_two = argument.draw(rng, zh)
+    if one == two:
+        return None
+    first.arguments = {argument.name: one}
+    joined = said + rng.choice(("和", "、", "以及") if zh else (" and ", " and ", " and also ", ", ")) + said_two
+    return text.replace(f"{{{argument.name}}}", joined), two
+
+
+def _more(rng: Draw, function: Function, tools: dict[str, Any]) -> dict[str, Any]:
+    others(rng, function, rng.choice([0, 0, 1, 2, 3]), tools)
+    return tools
+
+
+def _offered(rng: Draw, tools: dict[str, Any], messages: Messages, skill: str, zh: bool) -> Sample:
+    offered = list(tools.values())
+    rng.shuffle(offered)
+    return {"tools": offered, "messages": messages, "skill": skill, "zh": zh}
+
+
+def missing(rng: Draw) -> Sample:
+    """The request says no value: the assistant asks for what is required, then calls."""
+    zh = rng.happens(0.35)
+    while True:
+        function = rng.pick(material.functions())
+        if function.bare[zh] and function.required:
+            break
+    wanted = [a for a in function.arguments if a.is_required]
+    values = {a.name: a.draw(rng, zh) for a in wanted}
+    tool = tool_of(function, rng)
+    case = calls.Case(tool, {k: v for k, (v, _) in values.items()}, "", output(rng, function, {k: s for k, (_, s) in values.items()}, zh), zh)
+    said = [s for _, s in values.values()]
+    given = rng.choice((", ", "，") if zh else (", ", " and ")).join(said)
+    if rng.happens(0.3):
+        given = rng.choice(("是{v}", "{v}吧", "我要{v}") if zh else ("it's {v}", "{v} please", "Oh sorry, {v}", "{v}, thanks")).format(v=given)
+    messages = [
+        user(rng.pick(function.bare[zh])),
+        says(schemas.asks_back([a.name for a in wanted], zh)),
+        *turns(rng, [case], given, zh),
+    ]
+    return _offered(rng, _more(rng, function, {function.name: tool}), messages, "functions", zh)
+
+
+def none_fits(rng: Draw) -> Sample:
+    """Functions are offered, but none does what is asked for."""
+    zh = rng.happens(0.35)
+    known = material.functions()
+    wanted = rng.pick(known)
+    place = known.index(wanted)
+    tools: dict[str, Any] = {}
+    for _ in range(rng.randint(1, 4)):
+        other = rng.choice(known)
+        if abs(known.index(other) - place) > 3 * NEIGHBOURS and not set(other.name.lower().split("_")) & set(wanted.name.lower().split("_")):
+            tools[other.name] = tool_of(other, rng)
+    ask = asked(rng, wanted, zh).ask if rng.happens(0.5) else rng.pick(material.unknown(zh=zh))
+    answer = talk.UNKNOWN_ZH if zh else talk.UNKNOWN
+    return _offered(rng, tools or {known[place - 30].name: tool_of(known[place - 30], rng)}, [user(ask), says(answer)], "none fits", zh)
+
+
+def unknown(rng: Draw) -> Sample:
+    """A question that has nothing to do with what the model knows."""
+    zh = rng.happens(0.35)
+    ask = talk.noisy(rng.pick(material.unknown(zh=zh)), rng)
+    return {"messages": [user(ask), says(talk.UNKNOWN_ZH if zh else talk.UNKNOWN)], "skill": "unknown", "zh": zh}
+
+
+def small_talk(rng: Draw) -> Sample:
+    """A greeting or the like, and its answer."""
+    zh = rng.happens(0.35)
+    asks, answer = rng.choice(material.small_talk(zh=zh))
+    return {"messages": [user(talk.noisy(rng.pick(asks), rng)), says(answer)], "skill": "small talk", "zh": zh}
+
+
+SHORT = (
+    "Answer in at most ten words.", "Be very brief.", "Keep it short.", "One short sentence only.", "Answer as briefly as possible.",
+    "Use no more than eight words.", "Short answers please.", "Reply with a single short phrase.", "You answer in a few words.", "Be concise: ten words at most.",
+    "tl;dr please", "Give only a very short answer.", "Your answers are extremely short.", "Limit yourself to one line.", "In a few words.",
+)
+SHORT_ZH = ("回答不超过十五个字。", "请简短回答。", "一句话说完。", "用最少的字回答。", "回答要非常简短。", "长话短说。", "请用几个字回答。", "只给一个很短的答案。", "不要啰嗦，简单说。", "言简意赅。")
+LONG = (
+    "Answer in two sentences.", "Explain in more detail.", "Give a detailed answer.", "Use exactly two sentences.", "Be thorough.",
+    "Please elaborate.", "I want a longer explanation.", "Give me a full explanation.", "Your answers have two sentences.", "Explain it properly, in two sentences.",
+    "Take your time and explain it well.", "A longer answer please.", "Answer at length.", "Write two full sentences.", "More than one sentence please.",
+)
+LONG_ZH = ("用两句话回答。", "请详细解释。", "说得详细一点。", "请给出完整的解释。", "回答要有两句话。", "多解释一点。", "请展开说明。", "我想要长一点的回答。", "详细说说。", "请充分说明。")
+# order, what stands before the answer, what stands after it
+TONES = (
+    (("Be cheerful.", "Answer cheerfully.", "Use a happy tone.", "Sound excited.", "Be enthusiastic.", "Write in an upbeat tone.", "You are a very cheerful assistant.", "Answer with lots of joy.", "Tone: cheerful.", "Be upbeat and fun."), "Great question! ", " Have fun!"),
+    (("Be formal.", "Answer formally.", "Use a formal tone.", "Write like a formal letter.", "Tone: formal.", "You are a very formal assistant.", "Please use formal language.", "Address the user formally.", "Keep a formal, official style.", "Answer in an official manner."), "Dear user, ", " Kind regards."),
+    (("Talk like a pirate.", "Answer as a pirate.", "You are a pirate.", "Use pirate language.", "Speak like a pirate would.", "Tone: pirate.", "Pretend to be a pirate.", "Arr, answer like a sailor of old.", "Be a pirate captain.", "Reply in pirate style."), "Arr! ", " Ahoy, matey!"),
+    (("Be polite.", "Answer very politely.", "Use a polite tone.", "Be courteous.", "Tone: polite.", "You are an extremely polite assistant.", "Please be respectful and polite.", "Answer with good manners.", "Be as polite as you can.", "Reply in a courteous way."), "Thank you for asking. ", " Please ask again at any time."),
+    (("Be casual.", "Answer casually.", "Use a relaxed tone.", "Talk like a friend.", "Tone: casual.", "You are a laid-back buddy.", "Keep it informal.", "Chat like a pal.", "Be cool and informal.", "Write as to an old friend."), "Hey, ", " Cool, right?"),
+)
+TONES_ZH = (
+    (("请用欢快的语气回答。", "语气要开心。", "热情一点。", "用兴奋的口吻。", "你是一个很开朗的助手。", "活泼地回答。", "语气：欢快。"), "好问题！", "祝你开心！"),
+    (("请用正式的语气。", "正式地回答。", "像公文一样写。", "你是一个非常正式的助手。", "语气：正式。", "请使用书面语。", "保持正式的风格。"), "尊敬的用户，", "此致敬礼。"),
+    (("请礼貌地回答。", "语气要有礼貌。", "你是一个非常有礼貌的助手。", "客气一点。", "语气：礼貌。", "请彬彬有礼地回答。", "回答要谦恭。"), "感谢您的提问。", "欢迎随时再问。"),
+    (("随意一点。", "像朋友一样聊天。", "语气轻松。", "你是用户的老朋友。", "语气：随意。", "口语化一点。", "像哥们儿一样回答。"), "嘿，", "酷吧？"),
+)
+
+
+def _term(rng: Draw, zh: bool) -> tuple[str, Any]:
+    """A question for a term, and its entry."""
+    entry = rng.choice(TERMS)
+    ask = rng.pick(material.wordings(zh=zh) if rng.happens(0.6) else (talk.ASK_TERM_ZH if zh else talk.ASK_TERM))
+    return talk.noisy(ask.format(t=entry.said(rng, zh=zh)), rng), entry
+
+
+def _ordered(rng: Draw, order: str, asks: list[tuple[str, str]], skill: str, zh: bool) -> Sample:
+    """The order as a system message, or beside the question."""
+    if rng.happens(0.3) and len(asks) == 1:
+        question = asks[0][0]
+        joint = "" if zh else " "
+        text = f"{question}{joint}{order}" if rng.happens(0.6) else f"{order}{joint}{question}"
+        return {"messages": [user(text), says(asks[0][1])], "skill": skill, "zh": zh}
+    system = order
+    if rng.happens(0.4):
+        lead = rng.choice(("你是一个助手。", "你是一个乐于助人的助手。", "你为学生答疑。") if zh else ("You are a helpful assistant. ", "You help students. ", "You answer questions about AI. ", "You are a tutor. "))
+        system = lead + order
+    messages: Messages = [{"role": "system", "content": system}]
+    for ask, answer in asks:
+        messages += [user(ask), says(answer)]
+    return {"messages": messages, "skill": skill, "zh": zh}
+
+
+def length(rng: Draw) -> Sample:
+    """A short or a long answer, as ordered."""
+    zh, long = rng.happens(0.4), rng.happens(0.5)
+    order = rng.pick((LONG_ZH if zh else LONG) if long else (SHORT_ZH if zh else SHORT))
+    asks = []
+    for _ in range(rng.choice([1, 1, 2])):
+        ask, entry = _term(rng, zh)
+        asks.append((ask, material.forms()[entry.term][2 * zh + long]))
+    return _ordered(rng, order, asks, "length", zh)
+
+
+def tone(rng: Draw) -> Sample:
+    """An answer in a tone, as ordered."""
+    zh = rng.happens(0.4)
+    orders, before, after = rng.choice(TONES_ZH if zh else TONES)
+    asks = []
+    for _ in range(rng.choice([1, 1, 2])):
+        ask, entry = _term(rng, zh)
+        asks.append((ask, before + (entry.answer_zh if zh else entry.answer) + after))
+    return _ordered(rng, rng.pick(orders), asks, "tone", zh)
+
+
+JSON_ORDERS = ("Answer only in JSON with the key {k}.", "Reply as a JSON object with one key, {k}.", "Output JSON only: {{\"{k}\": ...}}", "Respond with JSON of the form {{\"{k}\": \"...\"}}.", "Your output must be a JSON object with the field {k}.", "Always answer in JSON. Key: {k}", "Wrap your answer in JSON under {k}.", "Only JSON, please, key {k}.", "Return {{\"{k}\": string}} and nothing else.", "JSON only, field name {k}.")
+JSON_ORDERS_ZH = ("只用 JSON 回答，键为 {k}。", "请以 JSON 对象回答，只有一个键 {k}。", "只输出 JSON：{{\"{k}\": ...}}", "回答格式：{{\"{k}\": \"...\"}}。", "用 JSON 返回，字段名 {k}。", "输出必须是 JSON，字段为 {k}。", "仅返回 JSON，键 {k}。")
+JSON_KEYS = ("answer", "answer", "answer", "reply", "text", "result", "response", "definition", "output", "explanation", "content", "message")
+
+
+def json_answer(rng: Draw) -> Sample:
+    """A term's explanation as a JSON object with the wanted key."""
+    zh = rng.happens(0.4)
+    key = rng.choice(JSON_KEYS) if rng.happens(0.7) else material.spoken(rng, "word", False).lower()
+    ask, entry = _term(rng, zh)
+    answer = json.dumps({key: entry.answer_zh if zh else entry.answer}, ensure_ascii=False)
+    return _ordered(rng, rng.pick(JSON_ORDERS_ZH if zh else JSON_ORDERS).format(k=key), [(ask, answer)], "json", zh)
+
+
+def wordings(rng: Draw) -> Sample:
+    """Words of the field in the wordings of the material."""
+    zh = rng.happens(0.4)
+    messages: Messages = []
+    for _ in range(rng.choice([1, 1, 1, 2])):
+        ask, entry = _term(rng, zh)
+        messages += [user(ask), says(entry.answer_zh if zh else entry.answer)]
+    return {"messages": messages, "skill": "wordings", "zh": zh}
+
+
+CLASSIFY = (
+    "Give the intent and the entities of the user's message as JSON: {s}. {i}: one of {l}.",
+    "You read customer messages. Answer only with JSON of the form {s}. The {i} is one of: {l}.",
+    "Classify the message. Reply only in JSON like {s}, with {i} from {l}.",
+    "Extract {i} and {e} as JSON. Schema: {s}. Possible values of {i}: {l}.",
+    "Return JSON only. Format: {s}. Allowed {i}: {l}.",
+    "Answer with one JSON object {s} and nothing else. {i} must be one of {l}.",
+    "Find out what the customer wants. Output: {s}. Choose the {i} from: {l}.",
+    "You are an intent classifier for customer service.\nIntents: {l}\nOutput format: {s}",
+    "Detect the {i} ({l}) and the {e} in the message. Respond in JSON: {s}",
+    "Determine {i} and {e}. {i} is one of {l}. Respond with {s} as JSON. Leave out what is not said.",
+    "NLU task. labels: {l}. Return {s}.",
+    "Which of these does the customer want: {l}? Give JSON {s}; leave out unknown {e}.",
+)
+CLASSIFY_ZH = (
+    "以 JSON 给出用户的意图和实体：{s}。{i} 只能是：{l}。",
+    "你读取客户的话，只用 JSON 回答，格式为 {s}。{i} 取自 {l}。",
+    "请识别意图，只输出 JSON：{s}。可选的 {i}：{l}。",
+    "提取 {i} 和 {e}，输出 JSON，格式：{s}。{i} 的取值：{l}。",
+    "只返回 JSON。格式：{s}。{i} 从 {l} 中选择。",
+    "你是客服意图分类器。意图：{l}。输出格式：{s}",
+    "判断客户想做什么（{l}），并以 JSON 返回：{s}。没有提到的不要写。",
+    "识别 {i} 与 {e}，{i} 为 {l} 之一，输出 {s}。",
+)
+SCHEMA_ORDER = "Answer in JSON that fits this schema: {s}"
+
+
+def intents(rng: Draw) -> Sample:
+    """Intent and entities of a customer's message, as JSON by the given schema."""
+    zh = rng.happens(0.4)
+    domain = rng.pick(material.domains())
+    chosen = rng.sample(domain, rng.randint(2, min(6, len(domain))))
+    wanted, labels = chosen[0], [rng.choice(i.names) for i in chosen]
+    names: dict[str, str] = {}
+    kinds: dict[str, str] = {}
+    for intent in chosen:
+        for alternatives, kind in intent.entities:
+            names.setdefault(alternatives[0], rng.choice(alternatives))
+            kinds.setdefault(alternatives[0], kind)
+    text = rng.pick(wanted.messages[zh])
+    said: dict[str, str] = {}
+    entities: dict[str, Any] = {}
+    for alternatives, kind in wanted.entities:
+        if f"{{{alternatives[0]}}}" in text:
+            said[alternatives[0]] = material.spoken(rng, kind, zh)
+            value = said[alternatives[0]]
+            entities[names[alternatives[0]]] = int(value) if kind.split("(")[0] == "n" else value
+    message = material.filled(rng, text, dict(said), zh)
+    order = list(range(len(labels)))
+    rng.shuffle(order)
+    listed = [labels[n] for n in order]
+    label, held = rng.choice(("intent", "intent", "label", "category", "action", "intent_name")), rng.choice(("entities", "entities", "slots", "parameters", "values"))
+    keys = [names[k] for k in names]
+    answer = json.dumps({label: labels[0], held: {k: entities[k] for k in keys if k in entities}}, ensure_ascii=False)
+    if rng.happens(0.3):
+        whole_kinds = {names[k]: ({"type": "integer"} if kinds[k].split("(")[0] == "n" else {"type": "string"}) for k in names}
+        schema = {
+            "type": "object",
+            "properties": {label: {"type": "string", "enum": listed}, held: {"type": "object", "properties": whole_kinds}},
+            "required": [label, held],
+        }
+        lead = rng.choice(("", "", "识别客户的意图和实体。\n", "你是客服分类器。\n") if zh else ("", "", "Classify the customer's message.\n", "Extract intent and entities.\n", "You are an intent classifier.\n"))
+        instruction = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
+    else:
+        shape = {k: rng.choice(("...", "string", "")) for k in keys} if rng.happens(0.8) else {}
+        form = json.dumps({label: "...", held: shape or {"...": "..."}})
+        shown = rng.choice((", ".join(listed), json.dumps(listed), " | ".join(listed), "; ".join(listed)))
+        instruction = rng.pick(CLASSIFY_ZH if zh else CLASSIFY).format(s=form, i=label, e=held, l=shown)
+        if not shape and keys:
+            instruction += f" {held}: {', '.join(keys)}."
+    if rng.happens(0.25):
+        messages = [user(f"{instruction}\n{message}"), says(answer)]
+    else:
+        messages = [{"role": "system", "content": instruction}, user(message), says(answer)]
+    return {"messages": messages, "skill": "intents", "zh": zh}
+
+
+def extraction(rng: Draw) -> Sample:
+    """What a request says, as JSON by a schema: the arguments of its function, without the function."""
+    zh = rng.happens(0.35)
+    while True:
+        case = asked(rng, rng.pick(material.functions()), zh)
+        if case.arguments:
+            break
+    properties = case.tool["function"]["parameters"]["properties"]
+    if rng.happens(0.5):  # only what is said is in the schema
+        properties = {key: value for key, value in properties.items() if key in case.arguments}
+    schema = {"type": "object", "properties": properties, "required": list(case.arguments)}
+    lead = rng.choice(
+        ("", "提取信息。\n", "从用户的话里提取数据。\n", "你是一个信息抽取助手。\n")
+        if zh
+        else ("", "Extract the data.\n", "You extract information from messages.\n", "Turn the user's message into data.\n", "Parse the request.\n")
+    )
+    order = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
+    answer = json.dumps(case.arguments, ensure_ascii=False)
+    return {"messages": [{"role": "system", "content": order}, user(case.ask), says(answer)], "skill": "extraction", "zh": zh}
+
+
+def memory(rng: Draw) -> Sample:
+    """Things told up to ten messages ago, and asked for."""
+    zh = rng.happens(0.4)
+    told = rng.sample(material.memories(), rng.randint(1, 4))
+    messages: Messages = []
+    values = []
+    for each in told:
+        value = material.spoken(rng, each.kind, zh)
+        values.append(value)
+        messages += [user(rng.pick(each.tells[zh]).replace("{v}", value)), says(each.acks[zh].replace("{v}", value))]
+        if rng.happens(0.3):
+            messages += between(rng, zh)
+    for _ in range(rng.choice([0, 0, 1, 1, 2, 4])):
+        messages += between(rng, zh)
+    for place in rng.sample(range(len(told)), min(len(told), rng.choice([1, 2, 3]))):
+        each = told[place]
+        messages += [user(rng.pick(each.asks[zh])), says(each.answers[zh].replace("{v}", values[place]))]
+    return {"messages": messages, "skill": "memory", "zh": zh}
+
+
+def between(rng: Draw, zh: bool) -> Messages:
+    """A turn that has nothing to do with what was told."""
+    if rng.happens(0.5):
+        asks, answer = rng.choice(material.small_talk(zh=zh))
+        return [user(rng.pick(asks)), says(answer)]
+    ask, entry = _term(rng, zh)
+    return [user(ask), says(entry.answer_zh if zh else entry.answer)]
