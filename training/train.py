@@ -1,12 +1,12 @@
-"""Step 3, training: first on every token (pre-training), then on what the assistant says (fine-tuning).
+"""Step 3, training: copying first, then every token (pre-training), then what the assistant says (fine-tuning).
 
-    python -m training.train [--minutes 20]
+    python -m training.train [--minutes 80]
 
-Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package.
+Uses a GPU when there is one. Writes `out/model/`, `out/state.pt` (to go on from: `--resume`) and `out/loss.png`; `--publish` also writes
+the package.
 """
 
 import argparse
-import copy
 import random
 import shutil
 import subprocess
@@ -18,21 +18,23 @@ from typing import Any
 import torch
 from torch.nn import functional
 from tqdm import tqdm
-from transformers import AutoTokenizer, GenerationConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, GenerationConfig
 
-from training.model import new_model
+from training.model import Net, causal, exported, turns, wire_copying
 from training.prepare import OUT
 
-# Rows and their length: attention over short rows costs a quarter of a step's time, over rows of 1,024 two thirds.
-SHAPES = ((16, 256), (11, 384), (8, 512), (6, 704), (4, 1024), (2, 2048))
-LONG_SHARE = 0.05  # of the conversations go into the longest rows, so that late positions are learned too
-EAGER_LENGTH = 704
-DRAW = 12_000  # conversations; each is seen once, while the next draw is being made
-PRETRAINING_SHARE = 0.2
-PEAK, MATRIX_PEAK, FLOOR_SHARE = 1.5e-3, 4e-3, 0.02
-DECAY_SHARE = 0.5  # the rates stay at their peak, and fall linearly in this last share
-WARMUP_STEPS = 50
-SAVE_SECONDS = 300
+# One conversation a row, padded to the next of these lengths; longer ones are left out.
+LENGTHS = (96, 128, 192, 256, 384, 512, 768, 1280)
+TOKENS = 8192  # a batch
+DRAW = 16_000  # conversations; each is seen once, while the next draw is being made
+COPYING_STEPS = 200
+COPYING_SHARE = 0.04  # of the later batches
+PRETRAINING_SHARE = 0.12
+PEAK, MATRIX_PEAK, FLOOR_SHARE = 4e-4, 4e-3, 0.02  # a faster embedding undoes what `wire_copying` laid
+DECAY_SHARE = 0.45  # the rates stay at their peak, and fall linearly in this last share
+WARMUP_STEPS = 40
+SAVE_SECONDS = 240
+SPECIALS = 10  # ids below are never copied
 BUNDLED = Path(__file__).parent.parent / "src" / "assistants_api" / "bundled"
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -66,132 +68,137 @@ class Draws:
 
 
 def batches(data: dict[str, Any], seed: int) -> list[Batch]:
-    """Every conversation once, in a new order, packed whole into rows: ids and weights, (rows, length) each."""
+    """Every conversation once, those of like length together: ids and weights, (rows, length) each."""
     rng = random.Random(seed)
     ids, weights = torch.split(data["ids"], data["lengths"]), torch.split(data["weights"], data["lengths"])
+    waiting: dict[int, list[int]] = {length: [] for length in LENGTHS}
+    made = []
     order = list(range(len(ids)))
     rng.shuffle(order)
-    split: list[list[int]] = [[] for _ in SHAPES]
     for place in order:
-        fitting = [n for n, (_, length) in enumerate(SHAPES) if len(ids[place]) <= length]
-        if fitting:
-            split[fitting[-1] if rng.random() < LONG_SHARE else fitting[0]].append(place)
-    made = []
-    for (rows, length), places in zip(SHAPES, split, strict=True):
-        packed = rows_of(places, [len(i) for i in ids], length)
-        for start in range(0, len(packed) - rows + 1, rows):
-            batch = torch.zeros(rows, length, dtype=torch.long)
-            weight = torch.zeros(rows, length)
-            for number, row in enumerate(packed[start : start + rows]):
-                joined = torch.cat([ids[place] for place in row])
-                batch[number, : len(joined)] = joined
-                weight[number, : len(joined)] = torch.cat([weights[place] for place in row])
-            made.append((batch, weight))
+        length = next((n for n in LENGTHS if n >= len(ids[place])), None)
+        if length is None:
+            continue
+        waiting[length].append(place)
+        if len(waiting[length]) * length + length > TOKENS:
+            made.append(_padded([ids[p] for p in waiting[length]], [weights[p] for p in waiting[length]], length))
+            waiting[length] = []
     rng.shuffle(made)
     return made
 
 
-def rows_of(places: list[int], sizes: list[int], length: int) -> list[list[int]]:
-    """First fit among the last few open rows; what is longer than a row is left out."""
-    closed: list[list[int]] = []
-    unfilled: list[tuple[int, list[int]]] = []
-    for place in places:
-        if sizes[place] > length:
-            continue
-        for number, (used, row) in enumerate(unfilled):
-            if used + sizes[place] <= length:
-                row.append(place)
-                unfilled[number] = (used + sizes[place], row)
-                break
-        else:
-            unfilled.append((sizes[place], [place]))
-            if len(unfilled) > 12:
-                fullest = max(range(len(unfilled)), key=lambda n: unfilled[n][0])
-                closed.append(unfilled.pop(fullest)[1])
-    return closed + [row for _, row in unfilled]
+def _padded(ids: list[torch.Tensor], weights: list[torch.Tensor], length: int) -> Batch:
+    batch, weight = torch.zeros(len(ids), length, dtype=torch.long), torch.zeros(len(ids), length)
+    for row, (one, its) in enumerate(zip(ids, weights, strict=True)):
+        batch[row, : len(one)], weight[row, : len(one)] = one, its
+    return batch, weight
+
+
+def copies(rng: random.Random, vocabulary: int, length: int) -> Batch:
+    """Random tokens, some stretches said again: half of what can be foretold weighs 1."""
+    rows = TOKENS // length
+    ids, weight = torch.randint(SPECIALS, vocabulary, (rows, length)), torch.zeros(rows, length)
+    for row in range(rows):
+        place = rng.randint(6, length // 3)
+        while place < length - 4:
+            start = rng.randint(0, place - 3)
+            size = min(rng.randint(3, 32), place - start, length - place)
+            ids[row, place : place + size] = ids[row, start : start + size].clone()
+            weight[row, place + 1 : place + size] = (torch.rand(size - 1) < 0.5).float()
+            place += size + rng.randint(1, 6)
+    return ids, weight
 
 
 def main() -> None:
     """Train for the given time and save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
-    parser.add_argument("--resume", action="store_true", help="go on from out/model, fine-tuning only")
+    parser.add_argument("--resume", action="store_true", help="go on from out/state.pt, fine-tuning only")
     parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     tokenizer = AutoTokenizer.from_pretrained(OUT / "tokenizer")
-    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    model = new_model(len(tokenizer), end=end, pad=pad)
+    net = Net(len(tokenizer))
     if arguments.resume:
-        model.load_state_dict(LlamaForCausalLM.from_pretrained(OUT / "model").float().state_dict())
-    model.to(device)
+        net.load_state_dict(torch.load(OUT / "state.pt"))
+    else:
+        wire_copying(net)
+    net.to(device)
     pretraining = 0.0 if arguments.resume else PRETRAINING_SHARE
-    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} million parameters on {device}")
-    body = torch.compile(model.model, dynamic=False) if shutil.which("gcc") else model.model
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
-    others = [p for n, p in model.named_parameters() if p.ndim != 2 or "embed" in n]
+    copying_steps = 0 if arguments.resume else COPYING_STEPS
+    print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} million parameters on {device}")
+    torch._dynamo.config.cache_size_limit = 4 * len(LENGTHS)
+    hidden = torch.compile(net.hidden, dynamic=False) if shutil.which("gcc") else net.hidden
+    tables = {length: tuple(t.to(device) for t in (*turns(length), causal(length))) for length in LENGTHS}
+    matrices = [p for n, p in net.named_parameters() if p.ndim == 2 and n != "embedding"]
+    others = [p for n, p in net.named_parameters() if p.ndim != 2 or n == "embedding"]
     optimizers = (
         (
-            torch.optim.Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             MATRIX_PEAK,
         ),
-        (torch.optim.AdamW(others, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01), PEAK),
+        (torch.optim.AdamW(others, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True), PEAK),
     )
+    rng = random.Random(arguments.first_draw)
     began, limit = time.monotonic(), arguments.minutes * 60
-    saved = began
+    saved, seen = began, 0
     losses: list[tuple[float, float]] = []
-    step, epoch, smooth = 0, 0, None
+    smooth: dict[str, float] = {}
     draws = Draws(arguments.first_draw)
+    waiting: list[Batch] = []
     bar = tqdm(total=round(limit), unit="s", mininterval=15, disable=None)
-    while time.monotonic() - began < limit:
-        for batch, weight in draws.take():
-            share = (time.monotonic() - began) / limit
-            if share >= 1:
-                break
-            weight = weight[:, 1:].flatten()
-            chosen = weight > (0.0 if share < pretraining else 0.5)
-            slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / DECAY_SHARE)
-            for optimizer, peak in optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
-            if device == "cpu":  # on CPUs the fused attention takes twice as long over short rows
-                model.config._attn_implementation = "eager" if batch.shape[1] <= EAGER_LENGTH else "sdpa"
-            with torch.autocast(device, torch.bfloat16):
-                hidden = body(input_ids=batch.to(device), use_cache=False).last_hidden_state
-                logits = model.lm_head(hidden[:, :-1].flatten(0, 1)[chosen.to(device)])
-            loss = functional.cross_entropy(logits.float(), batch[:, 1:].flatten()[chosen].to(device))
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer, _ in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
-            losses.append((share, loss.item()))
-            step += 1
-            bar.n = round(time.monotonic() - began)
-            if step % 50 == 0:
-                bar.set_postfix_str(f"step {step} epoch {epoch} loss {smooth:.4f}")
-                if bar.disable:
-                    print(f"{bar.n} s, step {step}, draw {epoch}, loss {smooth:.4f}", flush=True)
-            if time.monotonic() - saved > SAVE_SECONDS:
-                saved = time.monotonic()
-                save(model, tokenizer, OUT / "checkpoint")
-        epoch += 1
+    for step in range(10**9):
+        share = (time.monotonic() - began) / limit
+        if share >= 1:
+            break
+        copying = step < copying_steps or rng.random() < COPYING_SHARE
+        if copying:
+            batch, weight = copies(rng, len(tokenizer), 256 if rng.random() < 0.2 else 128)
+        else:
+            waiting = waiting or draws.take()
+            batch, weight = waiting.pop()
+        chosen = weight[:, 1:].flatten() > (0.0 if share < pretraining else 0.5)
+        slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / DECAY_SHARE)
+        for optimizer, peak in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
+        states = hidden(batch.to(device), *tables[batch.shape[1]])
+        scores = net.scores(states[:, :-1].flatten(0, 1)[chosen.to(device)])
+        loss = functional.cross_entropy(scores, batch[:, 1:].flatten()[chosen].to(device))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        for optimizer, _ in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        kind, value = "copying" if copying else "said", loss.item()
+        smooth[kind] = 0.98 * smooth.get(kind, value) + 0.02 * value
+        losses.append((share, value))
+        seen += batch.numel()
+        bar.n = round(time.monotonic() - began)
+        if step % 50 == 49:
+            shown = ", ".join(f"{name} {value:.4f}" for name, value in smooth.items())
+            bar.set_postfix_str(f"step {step + 1} loss {shown}")
+            if bar.disable:
+                print(f"{bar.n} s, step {step + 1}, {seen / 1e6:.1f} million tokens, loss {shown}", flush=True)
+        if time.monotonic() - saved > SAVE_SECONDS:
+            saved = time.monotonic()
+            save(net, tokenizer, OUT / "checkpoint")
     draws.close()
     bar.close()
-    save(model, tokenizer, OUT / "model")
+    save(net, tokenizer, OUT / "model")
+    torch.save(net.state_dict(), OUT / "state.pt")
     plot(losses)
     if arguments.publish:
         publish()
 
 
-def save(model: torch.nn.Module, tokenizer: object, folder: Path) -> None:
+def save(net: Net, tokenizer: Any, folder: Path) -> None:
     """An ordinary model folder, weights in bfloat16."""
-    model = copy.deepcopy(model)
-    end, pad = model.config.eos_token_id, model.config.pad_token_id
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    model = exported(net, end=end, pad=pad)
     model.generation_config = GenerationConfig(
         eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.6, max_new_tokens=512
     )
