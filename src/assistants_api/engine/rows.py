@@ -80,6 +80,11 @@ class Row:
         return len(self.ids) - self.asked
 
     @property
+    def unread(self) -> int:
+        """Tokens that the model has not read yet."""
+        return len(self.ids) - self.filled
+
+    @property
     def draw(self) -> Draw:
         """How the next token is chosen."""
         sampling = self._sampling

@@ -132,19 +132,57 @@ class Scheduler:
         began = time.monotonic()
         while self._filling:
             now = time.monotonic()
-            row = min(self._filling, key=lambda r: len(r.ids) - r.filled - _AGEING * (now - r.arrived))
-            is_through = self._one_chunk(row, budget - (now - began), told)
+            order = sorted(self._filling, key=lambda r: r.unread - _AGEING * (now - r.arrived))
+            size = self._chunk(budget - (now - began))
+            group = _alike(order, size)
+            if len(group) > 1 and self._together(group, told):
+                continue
+            is_through = self._one_chunk(order[0], size, told)
             if is_through:
-                self._filling.remove(row)
+                self._filling.remove(order[0])
             if not is_through or time.monotonic() >= began + budget / 2:
                 return
 
-    def _one_chunk(self, row: Row, seconds: float, told: list[Delta | Refused]) -> bool:
-        """Reads a chunk that takes so long, if others wait; True when the row is through (or out)."""
-        assert row.staging is not None
+    def _chunk(self, seconds: float) -> int:
+        """How many tokens may be read at once: those of so many seconds, if others wait."""
         size = self._config.prefill_chunk
-        if self._rows:
-            size = min(size, max(_LEAST_CHUNK, int(self._prefill_rate * seconds)))
+        return min(size, max(_LEAST_CHUNK, int(self._prefill_rate * seconds))) if self._rows else size
+
+    def _together(self, group: list[Row], told: list[Delta | Refused]) -> bool:
+        """Reads several short prompts to their ends in one forward; False when that failed.
+
+        All rows are as long as the longest: a shorter one reads its first new token again, at the same
+        place, which changes nothing.
+        """
+        longest = max(row.unread for row in group)
+        block = KvBlock(self._model.layers, rows=len(group), length=max(len(row.ids) for row in group) + 1)
+        places = [[row.filled + max(0, n - longest + row.unread) for n in range(longest)] for row in group]
+        began = time.monotonic()
+        try:
+            for number, row in enumerate(group):
+                if row.filled and row.staging is not None:
+                    block.put(number, row.staging.share(0, row.filled), row.filled)
+            ids = [[row.ids[place] for place in own] for row, own in zip(group, places, strict=True)]
+            device = self._model.device
+            logits = self._model.forward(
+                block, 0, torch.tensor(ids, device=device), torch.tensor(places, device=device)
+            )
+            tokens = _choose(logits, group)
+        except Exception:
+            self._parked.clear()
+            return False
+        self._note_rate(sum(row.unread for row in group), began)
+        for number, (row, token) in enumerate(zip(group, tokens, strict=True)):
+            self._filling.remove(row)
+            self._read += row.unread
+            row.filled = len(row.ids)
+            self._is_read(row, block, number, token, told)
+        self._sweep()
+        return True
+
+    def _one_chunk(self, row: Row, size: int, told: list[Delta | Refused]) -> bool:
+        """Reads a chunk of a prompt; True when the row is through (or out)."""
+        assert row.staging is not None
         ids = row.ids[row.filled : row.filled + size]
         began = time.monotonic()
         try:
@@ -155,25 +193,33 @@ class Scheduler:
             return True
         row.filled += len(ids)
         self._read += len(ids)
-        rate = len(ids) / max(1e-6, time.monotonic() - began)
-        self._prefill_rate += 0.5 * (rate - self._prefill_rate)
-        if row.filled < len(row.ids):
+        self._note_rate(len(ids), began)
+        if row.unread:
             return False
-        self._join(row)
+        self._is_read(row, row.staging, 0, token, told)
+        self._sweep()
+        return True
+
+    def _note_rate(self, tokens: int, began: float) -> None:
+        rate = tokens / max(1e-6, time.monotonic() - began)
+        self._prefill_rate += 0.5 * (rate - self._prefill_rate)
+
+    def _is_read(
+        self, row: Row, block: KvBlock, number: int, token: int | None, told: list[Delta | Refused]
+    ) -> None:
+        """The prompt, in row `number` of `block`, is through: its row joins, and says its first token."""
+        self._join(row, block, number)
         waited = time.monotonic() - row.arrived
         self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
         row.said_at = self._measures.token(row.arrived, None)
         self._said(row, token, told)
-        self._sweep()
-        return True
 
-    def _join(self, row: Row) -> None:
+    def _join(self, row: Row, block: KvBlock, number: int) -> None:
         """The row takes its place among those that decode."""
-        assert row.staging is not None
         place = len(self._rows)
         longest = max([len(row.ids), *(len(one.ids) for one in self._rows)])
         self._block.grow(rows=place + 1, length=longest + 1)
-        self._block.put(place, row.staging.share(0, row.filled), row.filled)
+        self._block.put(place, block.share(number, row.filled), row.filled)
         row.staging = None
         self._rows.append(row)
 
@@ -274,6 +320,22 @@ def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
         if row.top_logprobs is not None and token is not None:
             row.note(own[place], token)
     return tokens
+
+
+def _alike(order: list[Row], size: int) -> list[Row]:
+    """The first rows whose prompts, filled up to the longest of them, make a chunk of at most `size` tokens.
+
+    None is less than half as long as the longest: filling up costs as much as reading.
+    """
+    group: list[Row] = []
+    least = longest = 0
+    for row in order:
+        least = min(least or row.unread, row.unread)
+        longest = max(longest, row.unread)
+        if longest > 2 * least or longest * (len(group) + 1) > size:
+            break
+        group.append(row)
+    return group
 
 
 def _failed(row: Row, error: Exception) -> Refused:
