@@ -92,6 +92,18 @@ def generated(model: Any, prompt: Prompt, count: int) -> list[int]:
     return found
 
 
+def counted_forwards(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each forward from now on has."""
+    plain, rows = type(model).forward, []
+
+    def forward(self: Any, block: Any, first: int, ids: Any, positions: Any) -> Any:
+        rows.append(ids.shape[0])
+        return plain(self, block, first, ids, positions)
+
+    monkeypatch.setattr(type(model), "forward", forward)
+    return rows
+
+
 PROMPTS = [a_prompt("hello " * n + "什么是🙂 " * (n % 4), max_tokens=20 + n) for n in range(1, 17)]
 
 
@@ -110,6 +122,97 @@ def test_sixteen_rows_together_say_what_generate_says_alone(model: Any) -> None:
         )
         said = loop.stop(turn).usage.completion_tokens
         assert said == len(generated(model, prompt, prompt.sampling.max_tokens or 0))
+
+
+def test_short_prompts_that_come_together_are_read_together(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(model)
+    loop.submit(100, a_prompt("hello " * 6, max_tokens=4))
+    loop.run()
+    prompts = [a_prompt("hello " * (5 + n) + "什么", max_tokens=12) for n in range(5)]
+    read = counted_forwards(model, monkeypatch)
+
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt)
+    loop.step()
+
+    assert read[0] == len(prompts)
+    loop.run()
+    for turn, prompt in enumerate(prompts):
+        assert loop.tokens[turn] == generated(model, prompt, 12)[: len(loop.tokens[turn])]
+    assert any(
+        part.cached_tokens for turn in loop.parts for part in loop.parts[turn] if isinstance(part, Started)
+    )
+
+
+def test_when_reading_together_fails_each_prompt_is_read_alone(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = type(model).forward
+
+    def forward(self: Any, block: Any, first: int, ids: Any, positions: Any) -> Any:
+        if ids.shape[0] > 1 and ids.shape[1] > 1:
+            raise RuntimeError("out of memory")
+        return plain(self, block, first, ids, positions)
+
+    monkeypatch.setattr(type(model), "forward", forward)
+    prompts = [a_prompt("hello " * (5 + n), max_tokens=6) for n in range(3)]
+    loop = Loop(model)
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt)
+
+    loop.run()
+
+    assert not loop.refused
+    for turn, prompt in enumerate(prompts):
+        assert loop.tokens[turn] == generated(model, prompt, 6)[: len(loop.tokens[turn])]
+
+
+def test_rows_of_unlike_length_look_at_their_own_places_only(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine import attention
+
+    looked: list[int] = []
+    plain = attention._once
+
+    def once(module: Any, query: Any, key: Any, *rest: Any) -> Any:
+        looked.append(key.shape[0] * key.shape[2])
+        return plain(module, query, key, *rest)
+
+    prompts = [a_prompt("hello " * size, max_tokens=60) for size in (3, 250, 4, 5, 6, 7)]
+    loop = Loop(model)
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt)
+    unread = sum(len(model.ids(model.template.render(prompt).text)) for prompt in prompts)
+    while loop.scheduler.details()["read_tokens"] < unread:
+        loop.step()
+
+    monkeypatch.setattr(attention, "_once", once)
+    loop.step()
+
+    longest = max(looked)
+    assert sum(looked) / model.layers < 0.7 * len(prompts) * longest
+    loop.run()
+    for turn, prompt in enumerate(prompts):
+        assert loop.tokens[turn] == generated(model, prompt, 60)[: len(loop.tokens[turn])]
+
+
+@pytest.mark.parametrize(
+    ("seen", "runs"),
+    [
+        ([64, 64, 64], ()),
+        ([64, 128, 128], ()),
+        ([64, 64, 4096], ((0, 2, 64), (2, 3, 4096))),
+        ([4096, 64, 64, 4032], ((0, 1, 4096), (1, 3, 64), (3, 4, 4032))),
+        ([4096], ()),
+    ],
+)
+def test_runs_are_made_where_they_save_work(seen: list[int], runs: tuple[Any, ...]) -> None:
+    from assistants_api.engine.attention import runs_of
+
+    assert runs_of(seen) == runs
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral", "qwen2", "gemma2"])

@@ -50,7 +50,9 @@ def test_a_problem_tells_what_its_code_prints(place, zh):
 
 
 @pytest.mark.parametrize("held", [False, True], ids=["training", "evaluation"])
-@pytest.mark.parametrize("maker", [maker for maker, _ in mix.MIX], ids=lambda maker: f"{maker.__module__}.{maker.__name__}")
+@pytest.mark.parametrize(
+    "maker", [maker for maker, _ in mix.MIX], ids=lambda maker: f"{maker.__module__}.{maker.__name__}"
+)
 def test_every_kind_of_conversation_ends_with_the_assistant(maker, held):
     rng = Draw(4, held=held)
 
@@ -62,7 +64,7 @@ def test_every_kind_of_conversation_ends_with_the_assistant(maker, held):
 
 
 def test_no_wording_of_the_evaluation_is_drawn_in_training():
-    asks = {ask for ask in material.unknown(zh=False)}
+    asks = set(material.unknown(zh=False))
     drawn = [
         {bank.unknown(Draw(seed, held=held))["messages"][0]["content"] for seed in range(3000)} & asks
         for held in (False, True)
@@ -93,7 +95,12 @@ def test_a_call_counts_when_name_and_arguments_are_the_wanted_ones():
 
 
 def test_words_count_when_all_are_there_and_nothing_is_called():
-    expect = {"contains": ["17", ["warm", "mild"]], "excludes": ["【0:1"], "starts_with": "It", "max_words": 6}
+    expect = {
+        "contains": ["17", ["warm", "mild"]],
+        "excludes": ["【0:1"],
+        "starts_with": "It",
+        "max_words": 6,
+    }
 
     assert exam.is_right(expect, "It is mild, 17 degrees.")
     assert not exam.is_right(expect, "It is 17 degrees.")

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from transformers import Cache
 
+from assistants_api.engine.attention import Run, runs_of
+
 _ROUND = 64
 _MOST_PARKED = 256
 
@@ -31,6 +33,7 @@ class KvBlock(Cache):
         self._positions = torch.zeros((1, 1), dtype=torch.long)
         self._index = torch.zeros((1, 1), dtype=torch.long)
         self._seen = 0
+        self._runs: tuple[Run, ...] = ()
 
     def aim(self, first: int, positions: torch.Tensor) -> torch.Tensor:
         """The next forward is of the rows from `first` on; returns what each token may look at.
@@ -42,6 +45,7 @@ class KvBlock(Cache):
         rows = positions.shape[0]
         self._index = torch.arange(rows, device=positions.device)[:, None]
         self._seen = min(_rounded(int(positions.max()) + 1), self.length)
+        self._runs = runs_of(self._each_seen(positions)) if rows > 1 and positions.shape[1] == 1 else ()
         seen = torch.arange(self._seen, device=positions.device)
         return (seen[None, None, None, :] <= positions[:, None, :, None]).contiguous()
 
@@ -59,7 +63,12 @@ class KvBlock(Cache):
         else:
             keys[self._index, :, self._positions] = key_states.transpose(1, 2)
             values[self._index, :, self._positions] = value_states.transpose(1, 2)
-        return keys[:, :, : self._seen], values[:, :, : self._seen]
+        keys, values = keys[:, :, : self._seen], values[:, :, : self._seen]
+        keys.runs = self._runs  # type: ignore[attr-defined]  # for `attend`
+        return keys, values
+
+    def _each_seen(self, positions: torch.Tensor) -> list[int]:
+        return [min(_rounded(place + 1), self.length) for place in positions[:, -1].tolist()]
 
     def get_seq_length(self, *_: Any, **__: Any) -> int:
         """How far the present forward sees, before its own tokens."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from assistants_api.engine import machine
+from assistants_api.engine import attention, machine
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.packed import pack
@@ -114,7 +114,7 @@ class Model:
         return masks
 
     def _additive(self, mask: torch.Tensor) -> torch.Tensor:
-        if self.config._attn_implementation == "sdpa":
+        if self.config._attn_implementation == attention.NAME:
             return mask
         least = torch.finfo(self.dtype).min
         return torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, least)
@@ -206,6 +206,7 @@ def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
     load: dict[str, Any] = {"dtype": names.get(dtype, "auto"), "config": config}
     try:
         net = kind.from_pretrained(source, attn_implementation="sdpa", **load)
+        net.set_attn_implementation(attention.NAME)
     except ValueError as error:
         if "scaled_dot_product" not in str(error) and "sdpa" not in str(error):
             raise

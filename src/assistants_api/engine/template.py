@@ -241,7 +241,7 @@ def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _told_about_form(messages: list[dict[str, Any]], form: Any) -> list[dict[str, Any]]:
-    """The schema that the answer must fit, said at the end of the system message: what a key is for, its name tells."""
+    """The schema that the answer must fit, said at the end of the system message."""
     match form:
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}} if schema:
             told = _FORM.format(schema=json.dumps(schema, ensure_ascii=False))
