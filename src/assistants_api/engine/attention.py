@@ -1,4 +1,4 @@
-"""Attention over a `KvBlock`, as transformers' models call it: PyTorch's kernels, on the state that a row has.
+"""Attention over a `KvBlock`, as transformers calls it: PyTorch's kernels, on the state that each row has.
 
 Rows that step together lie in one block as long as the longest. Without more, a row of 300 tokens beside one
 of 8,000 would look at 8,000 places of which 7,700 are masked. Neighbouring rows of like length are looked at
