@@ -10,6 +10,8 @@ structures that training would find: Trockman and Kolter 2023, "Mimetic Initiali
 with a base of ten million: the slow half of each head then hardly turns and can compare contents over any distance.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -141,6 +143,22 @@ def exported(net: Net, *, end: int, pad: int) -> LlamaForCausalLM:
         attention_dropout=0.0,
     )
     model = LlamaForCausalLM(config)
+    model.load_state_dict({name: weight.detach().clone() for name, weight in _as_llama(net).items()})
+    return model
+
+
+@torch.no_grad()
+def imported(folder: Path) -> Net:
+    """A net with the weights of a folder that `exported` made: training goes on from a published model."""
+    weights = LlamaForCausalLM.from_pretrained(folder).float().state_dict()
+    net = Net(weights["model.embed_tokens.weight"].shape[0])
+    for name, place in _as_llama(net).items():
+        place.copy_(weights[name])
+    return net
+
+
+def _as_llama(net: Net) -> dict[str, Tensor]:
+    """The parts of the net's matrices, by the names that they have in a Llama."""
     size = HEADS * HEAD
     weights = {"model.embed_tokens.weight": net.embedding, "lm_head.weight": net.embedding, "model.norm.weight": net.norms[-1]}
     for layer in range(LAYERS):
@@ -153,5 +171,4 @@ def exported(net: Net, *, end: int, pad: int) -> LlamaForCausalLM:
         weights[f"{inside}mlp.down_proj.weight"] = net.down[layer]
         weights[f"{inside}input_layernorm.weight"] = net.norms[2 * layer]
         weights[f"{inside}post_attention_layernorm.weight"] = net.norms[2 * layer + 1]
-    model.load_state_dict({name: weight.detach().clone() for name, weight in weights.items()})
-    return model
+    return weights

@@ -2,8 +2,10 @@
 
     python -m training.train [--minutes 80]
 
-Uses a GPU when there is one. Writes `out/model/`, `out/state.pt` (to go on from: `--resume`) and `out/loss.png`; `--publish` also writes
-the package.
+    python -m training.train --start published --minutes 30 --first-draw 500
+
+Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
+that was trained before; give it another first draw.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from torch.nn import functional
 from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig
 
-from training.model import Net, causal, exported, turns, wire_copying
+from training.model import Net, causal, exported, imported, turns, wire_copying
 from training.prepare import OUT
 
 # One conversation a row, padded to the next of these lengths; longer ones are left out.
@@ -114,21 +116,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
-    parser.add_argument("--resume", action="store_true", help="go on from out/state.pt, fine-tuning only")
+    parser.add_argument("--start", type=Path, help="a model folder to go on from (`published`: the package's), fine-tuning only")
     parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    start = BUNDLED if arguments.start == Path("published") else arguments.start
+    if start:  # with its own tokenizer, which the draws use too
+        AutoTokenizer.from_pretrained(start).save_pretrained(OUT / "tokenizer")
     tokenizer = AutoTokenizer.from_pretrained(OUT / "tokenizer")
-    net = Net(len(tokenizer))
-    if arguments.resume:
-        net.load_state_dict(torch.load(OUT / "state.pt"))
-    else:
+    net = imported(start) if start else Net(len(tokenizer))
+    if not start:
         wire_copying(net)
     net.to(device)
-    pretraining = 0.0 if arguments.resume else PRETRAINING_SHARE
-    copying_steps = 0 if arguments.resume else COPYING_STEPS
+    pretraining = 0.0 if start else PRETRAINING_SHARE
+    copying_steps = 0 if start else COPYING_STEPS
     print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} million parameters on {device}")
     torch._dynamo.config.cache_size_limit = 4 * len(LENGTHS)
     hidden = torch.compile(net.hidden, dynamic=False) if shutil.which("gcc") else net.hidden
@@ -189,7 +192,6 @@ def main() -> None:
     draws.close()
     bar.close()
     save(net, tokenizer, OUT / "model")
-    torch.save(net.state_dict(), OUT / "state.pt")
     plot(losses)
     if arguments.publish:
         publish()
