@@ -4,11 +4,10 @@ import subprocess
 import sys
 
 STEPS = (
-    ("training.prepare", "--samples", "90000"),
-    ("training.train", "--minutes", "22"),
-    ("training.prepare", "--samples", "45000", "--draw", "2", "--keep-tokenizer"),
-    ("training.train", "--minutes", "12", "--resume", "--publish"),
+    ("training.prepare", "--samples", "3000"),
+    ("training.train", "--minutes", "83", "--publish"),
     ("training.evaluate",),
+    ("training.exam",),
 )
 
 
