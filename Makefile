@@ -69,7 +69,8 @@ compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
 evaluate: $(TEST_STAMP) ## what the model of the server at BASE_URL can do, skill by skill
 	$(BIN)/python -m training.evaluate --base-url $(BASE_URL) --items 25
 
-bench: $(TEST_STAMP) sandbox ## time added by the server and by the sandbox; prints tables
+bench: $(TEST_STAMP) sandbox ## what the bundled model can, time added by the server, sandbox and page; prints tables
+	$(BIN)/python -m benchmarks.skills
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.sandbox
 	$(BIN)/python -m benchmarks.page

@@ -21,7 +21,7 @@ import torch
 from openai import OpenAI
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training import calls, documents, mix, orders, schemas, sessions, talk
+from training import bank, calls, documents, orders, schemas, sessions, talk
 from training.draw import Draw
 from training.prepare import OUT
 
@@ -75,22 +75,26 @@ SKILLS = {
     "search call": Skill(documents.grounded, first_call),
     "grounded answer with its marker": Skill(lambda rng: found(rng, wanted=True), last),
     "not in the files": Skill(lambda rng: found(rng, wanted=False), last),
-    "function call, 1-8 functions": Skill(schemas.one, first_call),
-    "two calls": Skill(schemas.several, first_call),
-    "asks for a missing argument": Skill(schemas.missing, first_answer),
-    "no function fits": Skill(mix.no_function, last),
-    "tells the output": Skill(schemas.one, last),
+    "function call, functions never seen": Skill(bank.function_call, first_call),
+    "function call, made-up functions": Skill(schemas.one, first_call),
+    "two calls": Skill(bank.two_calls, first_call),
+    "asks for a missing argument": Skill(bank.missing, first_answer),
+    "no function fits": Skill(bank.none_fits, last),
+    "tells the output": Skill(bank.function_call, last),
     "Python call": Skill(sessions.session, first_call),
     "tells what Python printed": Skill(sessions.session, last),
-    "intent and entities": Skill(orders.intents, last, as_json=True),
+    "intent and entities, trades never seen": Skill(bank.intents, last, as_json=True),
+    "extraction by a schema": Skill(bank.extraction, last, as_json=True),
     "JSON only": Skill(orders.json_only, last, as_json=True),
+    "length": Skill(bank.length, last),
+    "tone": Skill(bank.tone, last),
     "opening and closing": Skill(orders.framed, last),
     "answers in the other language": Skill(orders.language, last),
-    "memory": Skill(orders.memory, last),
-    "glossary, other wordings": Skill(orders.glossary, last),
-    "greeting (recall)": Skill(talk.greeting, last),
+    "memory": Skill(bank.memory, last),
+    "glossary, other wordings": Skill(bank.wordings, last),
+    "small talk": Skill(talk.greeting, last),
     "help (recall)": Skill(talk.help_, last),
-    "honest about the rest (recall)": Skill(talk.unknown, last),
+    "honest about the rest": Skill(bank.unknown, last),
     "repeat made-up words (recall)": Skill(talk.repeat, last),
     "weather and rain (recall)": Skill(calls.call, first_call),
 }
@@ -154,10 +158,14 @@ class Served:
 def sent(message: dict[str, Any]) -> Any:
     """A message in the API's form: arguments as text."""
     made = [
-        {**call, "function": {**call["function"], "arguments": json.dumps(call["function"]["arguments"])}}
+        {**call, "function": {**call["function"], "arguments": _as_text(call["function"]["arguments"])}}
         for call in message.get("tool_calls", ())
     ]
     return {**message, "tool_calls": made} if made else message
+
+
+def _as_text(arguments: Any) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def item_of(skill: Skill, made: Sample) -> Item:

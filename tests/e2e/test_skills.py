@@ -16,9 +16,9 @@ FLOORS = {
     "tells the output": 0.75,
     "tells what Python printed": 0.75,
     "glossary, other wordings": 0.75,
-    "greeting (recall)": 0.75,
+    "small talk": 0.5,
     "help (recall)": 0.75,
-    "honest about the rest (recall)": 0.75,
+    "honest about the rest": 0.5,
 }
 
 
