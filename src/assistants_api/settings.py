@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     adapter: Path | None = Field(
         None, description="Folder with a LoRA adapter for the model; needs the extra 'lora'."
     )
+    compile: bool = Field(
+        False, description="Compile the decode step at load: quicker for small models and few streams."
+    )
     upstream_url: Annotated[tuple[Upstream, ...], NoDecode] = Field(
         (),
         description="For ENGINE=remote: base URLs, a comma list; each may add ' key=… model=… limit=…'.",

@@ -10,7 +10,8 @@ BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "bundled"
 class EngineConfig:
     """Which model runs, where, and within which limits.
 
-    `model` is a local folder or a hub id; `adapter` a folder with a LoRA adapter for it. `threads` None means
+    `model` is a local folder or a hub id; `adapter` a folder with a LoRA adapter for it. `is_compiled`
+    makes one program of a decode step at load, which takes a C++ compiler. `threads` None means
     the cores that this process may use. `kv_bytes` None means a share of the memory that is free after the
     model is loaded. `dedicated` lets idle threads spin: quicker on a machine of its own, much slower on a
     shared one. A child that has been silent for `silent_after` seconds, or in one step for `stuck_after`, is
@@ -22,6 +23,7 @@ class EngineConfig:
     device: str = "auto"
     dtype: str = "auto"
     adapter: Path | None = None
+    is_compiled: bool = False
     max_rows: int = 16
     max_context: int | None = None
     threads: int | None = None

@@ -67,6 +67,14 @@ class KvBlock(Cache):
         keys.runs = self._runs  # type: ignore[attr-defined]  # for `attend`
         return keys, values
 
+    def views(self) -> tuple[list[torch.Tensor], list[torch.Tensor]] | None:
+        """Keys and values that the present forward sees; None where rows are better looked at run by run."""
+        pairs = self._pairs()
+        if self._runs or len(pairs) < self._count:
+            return None
+        rows = slice(self._first, self._first + self._positions.shape[0])
+        return [k[rows, :, : self._seen] for k, _ in pairs], [v[rows, :, : self._seen] for _, v in pairs]
+
     def _each_seen(self, positions: torch.Tensor) -> list[int]:
         return [min(_rounded(place + 1), self.length) for place in positions[:, -1].tolist()]
 

@@ -9,6 +9,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from assistants_api.engine import attention, machine
+from assistants_api.engine.compiled import Step, proved
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.packed import pack
@@ -66,7 +67,10 @@ class Model:
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self.packed_layers = pack(self.net, int8=is_int8) if self.device.type == "cpu" else 0
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
+        self._step: Step | None = None
         self.alone_because = self._reason_to_be_alone()
+        if config.is_compiled and self.alone_because is None:
+            self._step = self._compiled()
         self.grammars = self._grammars()
 
     @property
@@ -89,18 +93,44 @@ class Model:
 
     def forward(self, block: KvBlock, first: int, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Logits `[rows, vocabulary]` after the last of each row's new tokens."""
-        mask = block.aim(first, positions)
+        masks = self._masks(block.aim(first, positions), positions)
         with torch.inference_mode():
+            if self._step and ids.shape[1] == 1 and (views := block.views()):
+                return self._step(ids, positions, masks, views)
             out = self.net(
                 input_ids=ids,
                 position_ids=positions,
-                attention_mask=self._masks(mask, positions),
+                attention_mask=masks,
                 past_key_values=block,
                 use_cache=True,
                 logits_to_keep=1,
             )
         logits: torch.Tensor = out.logits[:, -1]
         return logits
+
+    def _compiled(self) -> Step | None:
+        """The compiled step, where it says what the plain one says."""
+        step = Step(self.net)
+        state = torch.Generator().manual_seed(1)
+
+        def logits(rows: int, by: Step | None) -> torch.Tensor:
+            state.manual_seed(rows)
+            ids = torch.randint(0, self.config.vocab_size, (rows, 9), generator=state).to(self.device)
+            positions = torch.arange(9, device=self.device).expand(rows, 9)
+            block = KvBlock(self.layers, rows=rows, length=9)
+            self._step = None
+            self.forward(block, 0, ids[:, :8], positions[:, :8])
+            self._step = by
+            return self.forward(block, 0, ids[:, 8:], positions[:, 8:])
+
+        found = proved(step, lambda rows: logits(rows, None), lambda rows: logits(rows, step))
+        self._step = None
+        return found
+
+    @property
+    def is_compiled(self) -> bool:
+        """Decode steps run as one program."""
+        return self._step is not None
 
     def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> Any:
         kinds = self._kinds()

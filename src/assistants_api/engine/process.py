@@ -169,6 +169,7 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         "adapter": None if config.adapter is None else config.adapter.name,
         "parameters": model.parameters,
         "packed_layers": model.packed_layers,
+        "compiled": model.is_compiled,
         "architecture": type(model.net).__name__,
         "one_at_a_time": model.alone_because,
         **model.template.describe(),
