@@ -1,7 +1,7 @@
 """The engine against its peers: same weights, same precision, same prompts, in turns on one machine.
 
     python -m benchmarks.engine [--models bundled,100m] [--streams 1,4,8,16,32] [--rounds 3] [--new 96]
-                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,beside,turns,form,http]
+                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,beside,unlike,turns,form,http]
 
 Peers: transformers' `generate` (all streams in one batch of equal lengths: its best case), its continuous batching,
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
@@ -120,12 +120,15 @@ def question(tokens: int, number: int) -> str:
 class Ours:
     """The bare engine: its own process, our messages, no server."""
 
+    is_compiled = False
+
     def __init__(self, folder: Path) -> None:
         from assistants_api.engine.config import EngineConfig
         from assistants_api.engine.local import TransformersEngine
 
         self._loop = asyncio.new_event_loop()
-        self._engine = TransformersEngine(EngineConfig(model=folder, max_rows=64))
+        config = EngineConfig(model=folder, max_rows=64, is_compiled=self.is_compiled)
+        self._engine = TransformersEngine(config)
         self._loop.run_until_complete(self._engine.start())
         self._loop.run_until_complete(self._ask("warm up", 4, None))
 
@@ -185,6 +188,24 @@ class Ours:
 
         return self._loop.run_until_complete(everything())
 
+    def unlike(self, questions: list[str], new: int, long: str) -> tuple[list[float], list[float]]:
+        """Gaps between tokens of some answers alone, and beside one that has a long prompt behind it."""
+
+        async def gaps() -> list[float]:
+            stamps = await asyncio.gather(*(self._stamps(each, new) for each in questions))
+            return [now - last for times in stamps for last, now in pairwise(times)]
+
+        async def everything() -> tuple[list[float], list[float]]:
+            alone = await gaps()
+            await self._ask(long, 1, None)  # so that its prompt need not be read again
+            running = asyncio.create_task(self._ask(long, 4 * new, None))
+            await asyncio.sleep(1.0)
+            beside = await gaps()
+            await running
+            return alone, beside
+
+        return self._loop.run_until_complete(everything())
+
     async def _stamps(self, text: str, new: int) -> list[float]:
         began = time.perf_counter()
         return [began + at for at in (await self._ask(text, new, None)).at]
@@ -208,6 +229,12 @@ class Ours:
             if isinstance(part, Stop):
                 answer.tokens = part.usage.completion_tokens
         return answer
+
+
+class OursCompiled(Ours):
+    """The same with the decode step compiled."""
+
+    is_compiled = True
 
 
 class _Transformers:
@@ -492,6 +519,14 @@ def special(peers: dict[str, Any], options: argparse.Namespace, console: Console
             f"{name}: between two tokens of 8 streams, p95: {quiet:.1f} ms undisturbed, {loud:.1f} ms beside a"
             f" prompt of about {long} tokens (× {loud / quiet if quiet else 0:.2f}); its first token after {first:.2f} s"
         )
+    if "unlike" in options.only:
+        questions = [question(64, 7100 + number) for number in range(8)]
+        alone, beside = ours.do("unlike", questions=questions, new=options.new, long=question(long, 7998))
+        quiet, loud = statistics.median(alone) * 1000, statistics.median(beside) * 1000
+        console.print(
+            f"{name}: between two tokens of 8 streams, median: {quiet:.1f} ms alone, {loud:.1f} ms beside an answer"
+            f" behind {long} tokens (× {loud / quiet if quiet else 0:.2f})"
+        )
     if "turns" in options.only:
         found = ours.do("turns", size=3000, number=20)
         tokens, cached, warm = found[-1]
@@ -528,7 +563,7 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=96, help="tokens per answer")
     parser.add_argument("--llama-python", help="a Python with llama-cpp-python and gguf")
     parser.add_argument("--skip", default="", help="contenders to leave out, a comma list")
-    parser.add_argument("--only", default="decode,beside,turns,form,http", help="parts, a comma list")
+    parser.add_argument("--only", default="decode,beside,unlike,turns,form,http", help="parts, a comma list")
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()

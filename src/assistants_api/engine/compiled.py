@@ -1,7 +1,8 @@
 """One decode step as a compiled program, by setting: many small operations become few.
 
 It pays where operations are small: little models, few streams. Two programs are made when the model is loaded
-(for one row, for several), which takes a C++ compiler and up to minutes; later they come from torch's cache. A step that says something else than the plain one, or that cannot be made, is not used.
+(for one row, for several), which takes a C++ compiler and minutes; later they come from a cache. A step that
+says something else than the plain one, or that cannot be made, is not used.
 """
 
 import logging
