@@ -150,7 +150,10 @@ def exported(net: Net, *, end: int, pad: int) -> LlamaForCausalLM:
 @torch.no_grad()
 def imported(folder: Path) -> Net:
     """A net with the weights of a folder that `exported` made: training goes on from a published model."""
-    weights = LlamaForCausalLM.from_pretrained(folder).float().state_dict()
+    model = LlamaForCausalLM.from_pretrained(folder)
+    if (model.config.hidden_size, model.config.num_hidden_layers) != (WIDTH, LAYERS):
+        raise SystemExit(f"{folder} holds a model of another size: training cannot go on from it")
+    weights = model.float().state_dict()
     net = Net(weights["model.embed_tokens.weight"].shape[0])
     for name, place in _as_llama(net).items():
         place.copy_(weights[name])

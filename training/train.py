@@ -2,7 +2,7 @@
 
     python -m training.train [--minutes 80]
 
-    python -m training.train --start published --minutes 30 --first-draw 500
+    python -m training.train --start training/checkpoint --minutes 240 --first-draw 100
 
 Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
 that was trained before; give it another first draw.
@@ -116,13 +116,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
-    parser.add_argument("--start", type=Path, help="a model folder to go on from (`published`: the package's), fine-tuning only")
+    parser.add_argument("--start", type=Path, help="a model folder to go on from, fine-tuning only")
     parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    start = BUNDLED if arguments.start == Path("published") else arguments.start
+    start = arguments.start
     if start:  # with its own tokenizer, which the draws use too
         AutoTokenizer.from_pretrained(start).save_pretrained(OUT / "tokenizer")
     tokenizer = AutoTokenizer.from_pretrained(OUT / "tokenizer")
