@@ -334,7 +334,12 @@ class Http:
         return Measured(time.perf_counter() - began, answers)
 
 
-LOCAL: dict[str, Any] = {"ours": Ours, "generate": Generate, "continuous batching": Continuous}
+LOCAL: dict[str, Any] = {
+    "ours": Ours,
+    "ours, compiled": OursCompiled,
+    "generate": Generate,
+    "continuous batching": Continuous,
+}
 
 
 def contend(name: str, folder: Path) -> None:

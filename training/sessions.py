@@ -3,6 +3,7 @@
 import calendar
 import datetime
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 from training import words
@@ -11,6 +12,7 @@ from training.problems import problem
 
 Sample = dict[str, Any]
 Turn = tuple[str, str, str, str]  # question, code, what the session prints, answer
+Kinds = tuple[tuple[Callable[[Draw, bool], Turn], int], ...]
 
 TOOL = {
     "type": "function",
@@ -655,15 +657,16 @@ def table(rng: Draw, zh: bool) -> Turn:
     )
 
 
-KINDS = ((arithmetic, 8), (problem, 22), (of_list, 5), (text, 4), (dates, 4), (special, 2), (plot, 3), (table, 4))
+OWN_KINDS = ((arithmetic, 8), (of_list, 5), (text, 4), (dates, 4), (special, 2), (plot, 3), (table, 4))
+KINDS = (*OWN_KINDS, (problem, 22))
 
 
-def session(rng: Draw) -> Sample:
+def session(rng: Draw, kinds: Kinds = KINDS) -> Sample:
     """One or two questions that Python answers."""
     zh = rng.happens(0.35)
     messages: list[dict[str, Any]] = []
     for number in range(2 if rng.happens(0.25) else 1):
-        ask, code, shown, answer = rng.choices([k for k, _ in KINDS], [w for _, w in KINDS])[0](rng, zh)
+        ask, code, shown, answer = rng.choices([k for k, _ in kinds], [w for _, w in kinds])[0](rng, zh)
         if rng.happens(0.05):
             shown = f"{rng.choice(['NameError', 'ValueError', 'KeyError', 'FileNotFoundError', 'TypeError'])}: {words.made_up(rng).lower()}"
             answer = f"代码出错了：{shown}。" if zh else f"The code failed: {shown}."

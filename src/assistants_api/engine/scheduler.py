@@ -135,10 +135,8 @@ class Scheduler:
             order = sorted(self._filling, key=lambda r: r.unread - _AGEING * (now - r.arrived))
             size = self._chunk(budget - (now - began))
             group = _alike(order, size)
-            if len(group) > 1 and self._together(group, told):
-                continue
-            is_through = self._one_chunk(order[0], size, told)
-            if is_through:
+            is_through = len(group) > 1 and self._together(group, told)
+            if not is_through and (is_through := self._one_chunk(order[0], size, told)):
                 self._filling.remove(order[0])
             if not is_through or time.monotonic() >= began + budget / 2:
                 return
