@@ -218,6 +218,7 @@ def _local_engine(settings: Settings) -> Engine:
         device=settings.device,
         dtype=settings.dtype,
         adapter=settings.adapter,
+        dedicated=settings.dedicated,
         is_compiled=settings.compile,
         max_rows=settings.max_batch,
     )
