@@ -120,14 +120,16 @@ def question(tokens: int, number: int) -> str:
 class Ours:
     """The bare engine: its own process, our messages, no server."""
 
-    is_compiled = False
+    is_compiled = is_dedicated = False
 
     def __init__(self, folder: Path) -> None:
         from assistants_api.engine.config import EngineConfig
         from assistants_api.engine.local import TransformersEngine
 
         self._loop = asyncio.new_event_loop()
-        config = EngineConfig(model=folder, max_rows=64, is_compiled=self.is_compiled)
+        config = EngineConfig(
+            model=folder, max_rows=64, is_compiled=self.is_compiled, dedicated=self.is_dedicated
+        )
         self._engine = TransformersEngine(config)
         self._loop.run_until_complete(self._engine.start())
         self._loop.run_until_complete(self._ask("warm up", 4, None))
@@ -237,6 +239,12 @@ class OursCompiled(Ours):
     is_compiled = True
 
 
+class OursDedicated(Ours):
+    """The same with threads that spin while they wait, as the peers' do."""
+
+    is_dedicated = True
+
+
 class _Transformers:
     def __init__(self, folder: Path) -> None:
         import torch
@@ -336,7 +344,8 @@ class Http:
 
 LOCAL: dict[str, Any] = {
     "ours": Ours,
-    "ours, compiled": OursCompiled,
+    "ours compiled": OursCompiled,
+    "ours dedicated": OursDedicated,
     "generate": Generate,
     "continuous batching": Continuous,
 }
