@@ -6,10 +6,12 @@ The floors are below what was measured when the weights were published: other ma
 table is in the model's card; `make evaluate` prints it anew.
 """
 
+import json
+
 import pytest
-from training import calls, orders, schemas, sessions, talk
+from training import calls, exam, orders, schemas, sessions, talk
 from training.draw import Draw
-from training.evaluate import SEED, Served, Skill, first_call, is_right, item_of, last
+from training.evaluate import SEED, Item, Served, Skill, first_call, is_right, item_of, last
 
 from tests.conformance.serving import serving
 
@@ -43,3 +45,13 @@ def test_a_skill_is_kept(model, name):
     right = sum(is_right(item, said) for item, said in zip(items, model.answers(items), strict=True))
 
     assert right / ITEMS >= floor
+
+
+def test_greetings_are_answered(model):
+    rows = [json.loads(line) for line in exam.FILE.read_text(encoding="utf-8").splitlines()]
+    rows = [row for row in rows if row["skill"] == "greeting"]
+
+    said = model.answers([Item(row["messages"], None, "", False) for row in rows])
+
+    right = sum(exam.is_right(row["expect"], answer) for row, answer in zip(rows, said, strict=True))
+    assert right / len(rows) >= 0.75

@@ -71,7 +71,9 @@ class Template:
     def render(self, prompt: Prompt) -> Rendered:
         """The text for this prompt; `EngineFailed` when the template refuses it."""
         tools = [] if prompt.tool_choice == "none" else [dict(tool) for tool in prompt.tools]
-        messages = _told_about_form(_messages(prompt.messages, self._defused), prompt.response_format)
+        messages = _messages(prompt.messages, self._defused)
+        if form := _form(prompt.response_format):
+            messages = _told_about_form(messages, self._defused(form))
         if not self.knows_tools:
             messages = _told_about_tools(messages, tools)
         text = printable(self._try(messages, tools, prompt.reasoning_effort))
@@ -240,17 +242,20 @@ def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**m, "role": "user"} if m["role"] == "system" else m for m in messages]
 
 
-def _told_about_form(messages: list[dict[str, Any]], form: Any) -> list[dict[str, Any]]:
-    """The schema that the answer must fit, said at the end of the system message."""
-    match form:
+def _form(wanted: Any) -> str:
+    """What a model is told of the schema that its answer must fit; empty where there is none."""
+    match wanted:
         case {"type": "json_schema", "json_schema": {"schema": dict(schema)}} if schema:
-            told = _FORM.format(schema=json.dumps(schema, ensure_ascii=False))
-        case _:
-            return messages
+            return _FORM.format(schema=json.dumps(schema, ensure_ascii=False))
+    return ""
+
+
+def _told_about_form(messages: list[dict[str, Any]], form: str) -> list[dict[str, Any]]:
+    """The form is said at the end of the system message."""
     if messages and messages[0]["role"] == "system":
         first = messages[0]
-        return [{**first, "content": f"{first['content']}\n{told}".lstrip("\n")}, *messages[1:]]
-    return [{"role": "system", "content": told}, *messages]
+        return [{**first, "content": f"{first['content']}\n{form}".lstrip("\n")}, *messages[1:]]
+    return [{"role": "system", "content": form}, *messages]
 
 
 def _told_about_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
