@@ -193,8 +193,18 @@ def none_fits(rng: Draw) -> Sample:
         other = rng.choice(known)
         if abs(known.index(other) - place) > 3 * NEIGHBOURS and not set(other.name.lower().split("_")) & set(wanted.name.lower().split("_")):
             tools[other.name] = tool_of(other, rng)
-    ask = asked(rng, wanted, zh).ask if rng.happens(0.5) else rng.pick(material.unknown(zh=zh))
     answer = talk.UNKNOWN_ZH if zh else talk.UNKNOWN
+    roll = rng.random()
+    if roll < 0.45:
+        ask = asked(rng, wanted, zh).ask
+    elif roll < 0.75:
+        ask = rng.pick(material.unknown(zh=zh))
+    elif roll < 0.9:
+        asks, answer = rng.choice(material.small_talk(zh=zh))
+        ask = talk.noisy(rng.pick(asks), rng)
+    else:
+        ask, entry = _term(rng, zh)
+        answer = entry.answer_zh if zh else entry.answer
     return _offered(rng, tools or {known[place - 30].name: tool_of(known[place - 30], rng)}, [user(ask), says(answer)], "none fits", zh)
 
 
@@ -363,28 +373,63 @@ def intents(rng: Draw) -> Sample:
     listed = [labels[n] for n in order]
     label, held = rng.choice(("intent", "intent", "label", "category", "action", "intent_name")), rng.choice(("entities", "entities", "slots", "parameters", "values"))
     keys = [names[k] for k in names]
-    answer = json.dumps({label: labels[0], held: {k: entities[k] for k in keys if k in entities}}, ensure_ascii=False)
-    if rng.happens(0.3):
-        whole_kinds = {names[k]: ({"type": "integer"} if kinds[k].split("(")[0] == "n" else {"type": "string"}) for k in names}
-        schema = {
-            "type": "object",
-            "properties": {label: {"type": "string", "enum": listed}, held: {"type": "object", "properties": whole_kinds}},
-            "required": [label, held],
-        }
+    form = rng.choices(("object", "list", "flat", "only"), (45, 25, 20, 10))[0]
+    is_schema, is_strict = rng.happens(0.35), rng.happens(0.35)  # strict: what is not said is null
+    found = {k: entities.get(k) for k in keys if k in entities or (is_strict and form in {"object", "flat"})}
+    pair = rng.choice((("name", "value"), ("type", "value"), ("entity", "value"), ("name", "text"), ("type", "text"), ("slot", "value"), ("key", "value")))
+    wants_null = " 没有提到的写 null。" if zh else rng.choice((" Use null for what is not said.", " Unknown values are null.", " Missing values: null."))
+    answer = json.dumps(_held(form, label, labels[0], held, found, pair), ensure_ascii=False)
+    if is_schema:
+        whole_kinds = {names[k]: "integer" if kinds[k].split("(")[0] == "n" else "string" for k in names}
+        schema = _intent_schema(form, label, listed, held, whole_kinds, pair, is_strict)
         lead = rng.choice(("", "", "识别客户的意图和实体。\n", "你是客服分类器。\n") if zh else ("", "", "Classify the customer's message.\n", "Extract intent and entities.\n", "You are an intent classifier.\n"))
         instruction = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
     else:
-        shape = {k: rng.choice(("...", "string", "")) for k in keys} if rng.happens(0.8) else {}
-        form = json.dumps({label: "...", held: shape or {"...": "..."}})
+        values = {k: rng.choice(("...", "string", "")) for k in keys}
+        is_shown = form == "flat" or (form == "object" and rng.happens(0.8))
+        shown_pairs = values if is_shown else {pair[0]: "..."} if form == "list" else {"...": "..."}
+        shape = json.dumps(_held(form, label, "...", held, shown_pairs, pair, value="..."))
         shown = rng.choice((", ".join(listed), json.dumps(listed), " | ".join(listed), "; ".join(listed)))
-        instruction = rng.pick(CLASSIFY_ZH if zh else CLASSIFY).format(s=form, i=label, e=held, l=shown)
-        if not shape and keys:
+        instruction = rng.pick(CLASSIFY_ZH if zh else CLASSIFY).format(s=shape, i=label, e=held, l=shown)
+        if not is_shown and keys and form != "only":
             instruction += f" {held}: {', '.join(keys)}."
+        if is_strict and form in {"object", "flat"} and keys:
+            instruction += wants_null
     if rng.happens(0.25):
         messages = [user(f"{instruction}\n{message}"), says(answer)]
     else:
         messages = [{"role": "system", "content": instruction}, user(message), says(answer)]
     return {"messages": messages, "skill": "intents", "zh": zh}
+
+
+def _held(form: str, label: str, intent: str, held: str, found: dict[str, Any], pair: tuple[str, str], value: str | None = None) -> dict[str, Any]:
+    """Intent and entities in one of four forms: an object of entities, a list of pairs, beside the intent, or not at all."""
+    if form == "object":
+        return {label: intent, held: found}
+    if form == "list":
+        if value is not None:
+            return {label: intent, held: [{pair[0]: value, pair[1]: value}]}
+        return {label: intent, held: [{pair[0]: k, pair[1]: str(v)} for k, v in found.items()]}
+    return {label: intent, **found} if form == "flat" else {label: intent}
+
+
+def _intent_schema(form: str, label: str, intents: list[str], held: str, kinds: dict[str, str], pair: tuple[str, str], is_strict: bool) -> dict[str, Any]:
+    """The JSON schema of such a form, as developers write it; strict ones name every key as required."""
+    closed = {"additionalProperties": False} if is_strict else {}
+    each = {name: {"type": [kind, "null"] if is_strict else kind} for name, kind in kinds.items()}
+    properties: dict[str, Any] = {label: {"type": "string", "enum": intents}}
+    required = [label]
+    if form == "object":
+        properties[held] = {"type": "object", "properties": each, **({"required": list(each)} if is_strict else {}), **closed}
+        required.append(held)
+    elif form == "list":
+        of = {"type": "object", "properties": {pair[0]: {"type": "string", "enum": list(each)}, pair[1]: {"type": "string"}}, "required": list(pair), **closed}
+        properties[held] = {"type": "array", "items": of}
+        required.append(held)
+    elif form == "flat":
+        properties |= each
+        required += list(each) if is_strict else []
+    return {"type": "object", "properties": properties, "required": required, **closed}
 
 
 def extraction(rng: Draw) -> Sample:
@@ -397,14 +442,21 @@ def extraction(rng: Draw) -> Sample:
     properties = case.tool["function"]["parameters"]["properties"]
     if rng.happens(0.5):  # only what is said is in the schema
         properties = {key: value for key, value in properties.items() if key in case.arguments}
-    schema = {"type": "object", "properties": properties, "required": list(case.arguments)}
+    schema: dict[str, Any] = {"type": "object", "properties": properties, "required": list(case.arguments)}
+    found = case.arguments
+    if rng.happens(0.3):  # strict: every key, null for what is not said
+        found = {key: case.arguments.get(key) for key in properties}
+        properties = {k: v if k in case.arguments or "enum" in v else {**v, "type": [v["type"], "null"]} for k, v in properties.items()}
+        found = {k: v for k, v in found.items() if v is not None or "enum" not in properties[k]}
+        properties = {k: properties[k] for k in found}
+        schema = {"type": "object", "properties": properties, "required": list(found), "additionalProperties": False}
     lead = rng.choice(
         ("", "提取信息。\n", "从用户的话里提取数据。\n", "你是一个信息抽取助手。\n")
         if zh
         else ("", "Extract the data.\n", "You extract information from messages.\n", "Turn the user's message into data.\n", "Parse the request.\n")
     )
     order = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
-    answer = json.dumps(case.arguments, ensure_ascii=False)
+    answer = json.dumps(found, ensure_ascii=False)
     return {"messages": [{"role": "system", "content": order}, user(case.ask), says(answer)], "skill": "extraction", "zh": zh}
 
 

@@ -18,6 +18,9 @@ ASK_TERM = ("What is {t}?", "What's {t}?", "what is {t}", "Explain {t}", "Explai
 ASK_TERM_ZH = ("什么是{t}？", "{t}是什么？", "什么是{t}", "请解释{t}", "解释一下{t}", "请介绍一下{t}", "{t}是什么意思？", "你知道{t}吗？", "告诉我什么是{t}", "能说说什么是{t}吗？", "请问什么是{t}？")
 
 
+COMMON = 12  # blocks of small talk that come first: hello, thanks, goodbye
+
+
 def noisy(text: str, rng: random.Random) -> str:
     """The words as hurried people type them."""
     roll = rng.random()
@@ -33,8 +36,10 @@ def noisy(text: str, rng: random.Random) -> str:
 def greeting(rng: Draw) -> Sample:
     """Small talk of the hand-written material."""
     zh = rng.random() < 0.35
-    asks, answer = rng.choice(material.small_talk(zh=zh))
-    return _pair(noisy(rng.pick(asks), rng), answer, "greeting", zh)
+    known = material.small_talk(zh=zh)
+    asks, answer = rng.choice(known[:COMMON] if rng.happens(0.3) else known)
+    plain = asks[0] if rng.happens(0.3) and not rng.held else rng.pick(asks)
+    return _pair(noisy(plain, rng), answer, "greeting", zh)
 
 
 def term(rng: random.Random) -> Sample:

@@ -30,7 +30,7 @@ LENGTHS = (96, 128, 192, 256, 384, 512, 768, 1280)
 TOKENS = 8192  # a batch
 DRAW = 16_000  # conversations; each is seen once, while the next draw is being made
 COPYING_STEPS = 200
-COPYING_SHARE = 0.04  # of the later batches
+COPYING_SHARES = 0.1, 0.04  # of the later batches: while the rates are at their peak, and while they fall
 PRETRAINING_SHARE = 0.12
 PEAK, MATRIX_PEAK, FLOOR_SHARE = 4e-4, 4e-3, 0.02  # a faster embedding undoes what `wire_copying` laid
 DECAY_SHARE = 0.45  # the rates stay at their peak, and fall linearly in this last share
@@ -157,9 +157,9 @@ def main() -> None:
         share = (time.monotonic() - began) / limit
         if share >= 1:
             break
-        copying = step < copying_steps or rng.random() < COPYING_SHARE
+        copying = step < copying_steps or rng.random() < COPYING_SHARES[share > 1 - DECAY_SHARE]
         if copying:
-            batch, weight = copies(rng, len(tokenizer), 256 if rng.random() < 0.2 else 128)
+            batch, weight = copies(rng, len(tokenizer), rng.choice((128, 128, 128, 256, 512)))
         else:
             waiting = waiting or draws.take()
             batch, weight = waiting.pop()
