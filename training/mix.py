@@ -42,7 +42,7 @@ MIX = (
     (schemas.one, 12),
     (bank.function_call, 34),
     (schemas.several, 4),
-    (bank.two_calls, 10),
+    (bank.two_calls, 14),
     (schemas.missing, 4),
     (bank.missing, 9),
     (calls.call, 5),

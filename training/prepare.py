@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from training.draw import Draw
 from training.mix import sample
-from training.swap import COPIED_ONLY, SHARE, SKILLS, Swap
+from training.swap import SHARE, SKILLS, Swap
 
 OUT = Path(__file__).parent / "out"
 TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
@@ -100,7 +100,7 @@ def main() -> None:
         ids, weights = encode(fast, made)
         if made["skill"] in SKILLS and rng.happens(SHARE):
             said = [weight == 1.0 for weight in weights]
-            ids = swap(ids, said, rng, copied_only=made["skill"] in COPIED_ONLY)
+            ids = swap(ids, said, rng, made["skill"])
         all_ids += ids
         all_weights += weights
         lengths.append(len(ids))

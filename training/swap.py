@@ -12,8 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from training import documents, schemas, sessions, talk
 from training.draw import Draw
 
-SKILLS = {"files", "schemas", "missing", "json", "memory", "frames", "repeat"}
+SKILLS = {"files", "schemas", "missing", "json", "memory", "frames", "repeat", "functions"}
 COPIED_ONLY = {"memory", "frames", "repeat"}  # here the other words tell what is meant
+SHARED_ONLY = {"functions"}  # here a word of the user's that stands nowhere else tells what is meant
 SHARE = 0.3
 # Words that carry a meaning of their own: the schema's, answers that are always the same, what stands for true and false.
 KEPT = (
@@ -38,6 +39,8 @@ class Swap:
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
+        self._user = tokenizer("<|im_start|>user", add_special_tokens=False)["input_ids"]
+        self._end = tokenizer.convert_tokens_to_ids("<|im_end|>")
         forms: dict[str, dict[str, int]] = defaultdict(dict)
         for token, number in tokenizer.get_vocab().items():
             text = tokenizer.convert_tokens_to_string([token])
@@ -67,9 +70,10 @@ class Swap:
         """Words of one kind may take each other's place: the same forms, both Chinese or both not."""
         return (word.isascii(), *sorted(self._forms[word]))
 
-    def __call__(self, ids: list[int], said: list[bool], rng: Draw, *, copied_only: bool) -> list[int]:
+    def __call__(self, ids: list[int], said: list[bool], rng: Draw, skill: str = "") -> list[int]:
         """The same ids, some words swapped. `said`: which ids the assistant says; a word that it says first is
-        kept (`copied_only`: and one that it never says), and so is one that is also written in other tokens, or within another word: its copies would no longer agree.
+        kept (for some skills: and one that it never says, or that the user does not share), and so is one that is also written in other tokens,
+        or within another word: its copies would no longer agree.
         """
         first: dict[str, bool] = {}
         copied: set[str] = set()
@@ -78,8 +82,10 @@ class Swap:
             if word := self._word_of.get(number):
                 first.setdefault(word, by_assistant)
                 seen[word] += 1
-                if by_assistant or not copied_only:
+                if by_assistant or skill not in COPIED_ONLY:
                     copied.add(word)
+        if skill in SHARED_ONLY:
+            copied &= {word for word in self._words_of_the_user(ids) if seen[word] > 1}
         share, text = rng.uniform(0.1, 0.7), self._tokenizer.decode(ids).lower()
         chosen = [
             word
@@ -95,3 +101,13 @@ class Swap:
             taken.add(other)
             into |= {number: self._forms[other][shape] for shape, number in self._forms[word].items()}
         return [into.get(number, number) for number in ids]
+
+    def _words_of_the_user(self, ids: list[int]) -> set[str]:
+        """The words in the user's turns."""
+        found: set[str] = set()
+        is_user = False
+        for place, number in enumerate(ids):
+            is_user = (is_user or ids[place : place + len(self._user)] == self._user) and number != self._end
+            if is_user and (word := self._word_of.get(number)):
+                found.add(word)
+        return found
