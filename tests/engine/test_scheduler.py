@@ -169,18 +169,22 @@ def test_when_reading_together_fails_each_prompt_is_read_alone(
         assert loop.tokens[turn] == generated(model, prompt, 6)[: len(loop.tokens[turn])]
 
 
+@pytest.mark.parametrize("is_fused", [True, False])
 def test_rows_of_unlike_length_look_at_their_own_places_only(
-    model: Any, monkeypatch: pytest.MonkeyPatch
+    model: Any, monkeypatch: pytest.MonkeyPatch, is_fused: bool
 ) -> None:
-    from assistants_api.engine import attention
+    from torch.nn import functional
 
     looked: list[int] = []
-    plain = attention._once
+    plain = functional.scaled_dot_product_attention
 
-    def once(module: Any, query: Any, key: Any, *rest: Any) -> Any:
+    def once(query: Any, key: Any, *rest: Any, **options: Any) -> Any:
         looked.append(key.shape[0] * key.shape[2])
-        return plain(module, query, key, *rest)
+        return plain(query, key, *rest, **options)
 
+    assert model.is_fused
+    if not is_fused:
+        monkeypatch.setattr(model, "_fused", None)
     prompts = [a_prompt("hello " * size, max_tokens=60) for size in (3, 250, 4, 5, 6, 7)]
     loop = Loop(model)
     for turn, prompt in enumerate(prompts):
@@ -189,7 +193,7 @@ def test_rows_of_unlike_length_look_at_their_own_places_only(
     while loop.scheduler.details()["read_tokens"] < unread:
         loop.step()
 
-    monkeypatch.setattr(attention, "_once", once)
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", once)
     loop.step()
 
     longest = max(looked)

@@ -33,7 +33,8 @@ class KvBlock(Cache):
         self._positions = torch.zeros((1, 1), dtype=torch.long)
         self._index = torch.zeros((1, 1), dtype=torch.long)
         self._seen = 0
-        self._runs: tuple[Run, ...] = ()
+        self.last = 0  # the furthest position of the present forward
+        self.runs: tuple[Run, ...] = ()  # rows of like length in the present forward, where that pays
 
     def aim(self, first: int, positions: torch.Tensor) -> torch.Tensor:
         """The next forward is of the rows from `first` on; returns what each token may look at.
@@ -44,8 +45,9 @@ class KvBlock(Cache):
         self._positions = positions
         rows = positions.shape[0]
         self._index = torch.arange(rows, device=positions.device)[:, None]
-        self._seen = min(_rounded(int(positions.max()) + 1), self.length)
-        self._runs = runs_of(self._each_seen(positions)) if rows > 1 and positions.shape[1] == 1 else ()
+        self.last = int(positions.max())
+        self._seen = min(_rounded(self.last + 1), self.length)
+        self.runs = runs_of(self._each_seen(positions)) if rows > 1 and positions.shape[1] == 1 else ()
         seen = torch.arange(self._seen, device=positions.device)
         return (seen[None, None, None, :] <= positions[:, None, :, None]).contiguous()
 
@@ -57,21 +59,19 @@ class KvBlock(Cache):
         rows = key_states.shape[0]
         keys, values = keys[self._first : self._first + rows], values[self._first : self._first + rows]
         if rows == 1:
-            start = int(self._positions[0, 0])
-            keys[:, :, start : start + key_states.shape[2]] = key_states
-            values[:, :, start : start + key_states.shape[2]] = value_states
+            start, end = self.last + 1 - key_states.shape[2], self.last + 1
+            keys[:, :, start:end] = key_states
+            values[:, :, start:end] = value_states
         else:
             keys[self._index, :, self._positions] = key_states.transpose(1, 2)
             values[self._index, :, self._positions] = value_states.transpose(1, 2)
         keys, values = keys[:, :, : self._seen], values[:, :, : self._seen]
-        keys.runs = self._runs  # type: ignore[attr-defined]  # for `attend`
+        keys.runs = self.runs  # type: ignore[attr-defined]  # for `attend`
         return keys, values
 
-    def views(self) -> tuple[list[torch.Tensor], list[torch.Tensor]] | None:
-        """Keys and values that the present forward sees; None where rows are better looked at run by run."""
+    def views(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Keys and values that the present forward sees, of a block that holds something."""
         pairs = self._pairs()
-        if self._runs or len(pairs) < self._count:
-            return None
         rows = slice(self._first, self._first + self._positions.shape[0])
         return [k[rows, :, : self._seen] for k, _ in pairs], [v[rows, :, : self._seen] for _, v in pairs]
 

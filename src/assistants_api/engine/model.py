@@ -1,6 +1,7 @@
 """A language model with its tokenizer, loaded; proves whether our attention state can hold what it keeps."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,15 +10,19 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from assistants_api.engine import attention, machine
-from assistants_api.engine.compiled import Step, proved
+from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.fused import MODEL_TYPES, FusedStep
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.packed import pack
 from assistants_api.engine.pieces import Pieces
+from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
 
 if TYPE_CHECKING:
     from assistants_api.engine.grammar import Grammars
+
+log = logging.getLogger(__name__)
 
 _ATTENTION = {"full_attention", "sliding_attention"}
 _SMALL = 32_000_000  # parameters below which fp32 is as quick as bf16, and one thread as two
@@ -67,10 +72,13 @@ class Model:
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self.packed_layers = pack(self.net, int8=is_int8) if self.device.type == "cpu" else 0
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
-        self._step: Step | None = None
+        self._compiled: Step | None = None
+        self._fused: FusedStep | None = None
         self.alone_because = self._reason_to_be_alone()
-        if config.is_compiled and self.alone_because is None:
-            self._step = self._compiled()
+        if self.alone_because is None:
+            if config.is_compiled:
+                self._compile()
+            self._fuse()
         self.grammars = self._grammars()
 
     @property
@@ -93,55 +101,101 @@ class Model:
 
     def forward(self, block: KvBlock, first: int, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Logits `[rows, vocabulary]` after the last of each row's new tokens."""
-        masks = self._masks(block.aim(first, positions), positions)
+        seen = block.aim(first, positions)
         with torch.inference_mode():
-            if self._step and ids.shape[1] == 1 and (views := block.views()):
-                return self._step(ids, positions, masks, views)
-            out = self.net(
-                input_ids=ids,
-                position_ids=positions,
-                attention_mask=masks,
-                past_key_values=block,
-                use_cache=True,
-                logits_to_keep=1,
-            )
+            if ids.shape[1] == 1 and self._compiled and not block.runs:
+                return self._by_program(self._compiled, block, ids, positions, seen)
+            if ids.shape[1] == 1 and self._fused:
+                return self._by_fused(self._fused, block, ids, positions, seen)
+            return self._plainly(block, ids, positions, seen)
+
+    def _plainly(
+        self, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
+    ) -> torch.Tensor:
+        out = self.net(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=self._masks(seen, positions),
+            past_key_values=block,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         logits: torch.Tensor = out.logits[:, -1]
         return logits
 
-    def _compiled(self) -> Step | None:
-        """The compiled step, where it says what the plain one says."""
-        step = Step(self.net)
-        state = torch.Generator().manual_seed(1)
+    def _by_program(
+        self, step: Step, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
+    ) -> torch.Tensor:
+        return step(ids, positions, self._masks(seen, positions), block.views())
 
-        def logits(rows: int, by: Step | None) -> torch.Tensor:
+    def _by_fused(
+        self, step: FusedStep, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
+    ) -> torch.Tensor:
+        mask: torch.Tensor | None = None
+        is_sliding = "sliding_attention" in self._kinds()
+        if ids.shape[0] > 1 or is_sliding:
+            allowed = seen & self._near(seen, positions) if is_sliding else seen
+            mask = torch.zeros_like(allowed, dtype=self.dtype).masked_fill_(~allowed, float("-inf"))
+        return step(block, ids, positions, mask)
+
+    def _compile(self) -> None:
+        """Decode steps as one program, where it says what the plain step says."""
+        step = Step(self.net)
+        if self._is_proved("compiled", lambda *asked: self._by_program(step, *asked)):
+            self._compiled = step
+
+    def _fuse(self) -> None:
+        """Decode steps in few operations, likewise, for the models that they are written for."""
+        if self.config.model_type not in MODEL_TYPES or len(self._kinds()) > 1:
+            return
+        try:
+            step = FusedStep(self.net)
+        except (AttributeError, TypeError) as error:
+            log.warning("the fused step is not used: %s", error)
+            return
+        if self._is_proved("fused", lambda *asked: self._by_fused(step, *asked)):
+            self._fused = step
+
+    def _is_proved(self, name: str, step: Callable[..., torch.Tensor]) -> bool:
+        """Whether a step gives the logits of the plain one, after a prompt of eight tokens."""
+        state = torch.Generator()
+
+        def logits(rows: int, by: Callable[..., torch.Tensor]) -> torch.Tensor:
             state.manual_seed(rows)
             ids = torch.randint(0, self.config.vocab_size, (rows, 9), generator=state).to(self.device)
             positions = torch.arange(9, device=self.device).expand(rows, 9)
             block = KvBlock(self.layers, rows=rows, length=9)
-            self._step = None
-            self.forward(block, 0, ids[:, :8], positions[:, :8])
-            self._step = by
-            return self.forward(block, 0, ids[:, 8:], positions[:, 8:])
+            with torch.inference_mode():
+                self._plainly(block, ids[:, :8], positions[:, :8], block.aim(0, positions[:, :8]))
+                return by(block, ids[:, 8:], positions[:, 8:], block.aim(0, positions[:, 8:]))
 
-        found = proved(step, lambda rows: logits(rows, None), lambda rows: logits(rows, step))
-        self._step = None
-        return found
+        return says_the_same(name, lambda rows: logits(rows, self._plainly), lambda rows: logits(rows, step))
 
     @property
     def is_compiled(self) -> bool:
         """Decode steps run as one program."""
-        return self._step is not None
+        return self._compiled is not None
+
+    @property
+    def is_fused(self) -> bool:
+        """Decode steps run in few operations."""
+        return self._fused is not None
 
     def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> Any:
         kinds = self._kinds()
         masks = {"full_attention": self._additive(mask)}
         if "sliding_attention" in kinds:
-            seen = torch.arange(mask.shape[-1], device=mask.device)
-            near = seen[None, None, None, :] > positions[:, None, :, None] - self.config.sliding_window
-            masks["sliding_attention"] = self._additive(mask & near)
+            masks["sliding_attention"] = self._additive(mask & self._near(mask, positions))
         if len(kinds) == 1:
             return masks[kinds.pop()]
         return masks
+
+    def _near(self, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """The places that lie within the sliding window."""
+        seen = torch.arange(mask.shape[-1], device=mask.device)
+        first = positions - self.config.sliding_window
+        near: torch.Tensor = seen[None, None, None, :] > first[:, None, :, None]
+        return near
 
     def _additive(self, mask: torch.Tensor) -> torch.Tensor:
         if self.config._attn_implementation == attention.NAME:

@@ -170,6 +170,7 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         "parameters": model.parameters,
         "packed_layers": model.packed_layers,
         "compiled": model.is_compiled,
+        "fused": model.is_fused,
         "architecture": type(model.net).__name__,
         "one_at_a_time": model.alone_because,
         **model.template.describe(),
