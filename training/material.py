@@ -38,8 +38,8 @@ TITLE_WORDS = ("Silent", "River", "Last", "Glass", "Winter", "Garden", "Stone", 
 QUOTES = ("I will be ten minutes late", "the meeting has moved to room four", "please bring the signed contract", "happy birthday and all the best", "we are out of milk", "the parcel is at the front desk", "can you call me back after lunch", "thank you for your help yesterday", "do not forget the keys", "the train is delayed again", "dinner is ready", "see you on the other side", "the printer is out of paper", "I agree with the offer", "let us meet at the usual place", "the report is finished", "my flight was cancelled", "keep up the good work")
 QUOTES_ZH = ("我会晚到十分钟", "会议改到四号房间", "请带上签好的合同", "生日快乐", "牛奶喝完了", "快递放在前台", "午饭后给我回电话", "谢谢你昨天的帮助", "别忘了带钥匙", "火车又晚点了", "晚饭做好了", "打印机没纸了", "我同意这个报价", "报告写完了", "航班取消了")
 FREE = {"thing", "topic", "title", "quote", "one", "food", "animal", "job"}  # any words may stand here
-NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-NUMBERS_ZH = ("两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+NUMBERS = dict(enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2))
+NUMBERS_ZH = dict(enumerate("三 四 五 六 七 八 九 十 十一 十二".split(), start=3))  # 二 or 两 depends on what is counted
 UNITS = ("minutes", "hours", "days", "weeks", "months", "years")
 UNITS_ZH = ("分钟", "小时", "天", "周", "个月", "年")
 
@@ -267,8 +267,8 @@ class Argument:
         plain = self.kind.split("(")[0]
         if plain == "n":
             number = int(said)
-            is_small = 2 <= number <= len(NUMBERS) + 1 and rng.happens(0.25)
-            return number, (NUMBERS_ZH if zh else NUMBERS)[number - 2] if is_small else said
+            written = (NUMBERS_ZH if zh else NUMBERS).get(number)
+            return number, written if written and rng.happens(0.25) else said
         if plain == "dec":
             return float(said), said
         if plain == "percent":
