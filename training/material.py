@@ -372,7 +372,7 @@ class Intent:
 def domains() -> tuple[tuple[Intent, ...], ...]:
     """The intents of each domain."""
     made: list[tuple[Intent, ...]] = []
-    for block in (FOLDER / "intents.txt").read_text(encoding="utf-8").split("domain ")[1:]:
+    for block in re.split(r"^domain ", (FOLDER / "intents.txt").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         intents = []
         for part in re.split(r"^intent ", block, flags=re.MULTILINE)[1:]:
             lines = [line.strip() for line in part.split("\n") if line.strip() and not line.startswith("#")]

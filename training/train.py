@@ -30,10 +30,10 @@ LENGTHS = (96, 128, 192, 256, 384, 512, 768, 1280)
 TOKENS = 8192  # a batch
 DRAW = 16_000  # conversations; each is seen once, while the next draw is being made
 COPYING_STEPS = 200
-COPYING_SHARES = 0.1, 0.04  # of the later batches: while the rates are at their peak, and while they fall
+COPYING_SHARES = 0.08, 0.04  # of the later batches, in the first half and in the second
 PRETRAINING_SHARE = 0.12
 PEAK, MATRIX_PEAK, FLOOR_SHARE = 4e-4, 4e-3, 0.02  # a faster embedding undoes what `wire_copying` laid
-DECAY_SHARE = 0.45  # the rates stay at their peak, and fall linearly in this last share
+DECAY_SHARE = 0.45  # the rates stay at their peak, and fall linearly in this last share; from the first step with `--start`
 WARMUP_STEPS = 40
 SAVE_SECONDS = 240
 SPECIALS = 10  # ids below are never copied
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
     parser.add_argument("--start", type=Path, help="a model folder to go on from, fine-tuning only")
     parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
+    parser.add_argument("--peak", type=float, default=1.0, help="share of the usual rates")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -131,6 +132,7 @@ def main() -> None:
         wire_copying(net)
     net.to(device)
     pretraining = 0.0 if start else PRETRAINING_SHARE
+    decay = 1.0 if start else DECAY_SHARE
     copying_steps = 0 if start else COPYING_STEPS
     print(f"{sum(p.numel() for p in net.parameters()) / 1e6:.2f} million parameters on {device}")
     torch._dynamo.config.cache_size_limit = 4 * len(LENGTHS)
@@ -157,17 +159,17 @@ def main() -> None:
         share = (time.monotonic() - began) / limit
         if share >= 1:
             break
-        copying = step < copying_steps or rng.random() < COPYING_SHARES[share > 1 - DECAY_SHARE]
+        copying = step < copying_steps or rng.random() < COPYING_SHARES[share > 0.5]
         if copying:
             batch, weight = copies(rng, len(tokenizer), rng.choice((128, 128, 128, 256, 512)))
         else:
             waiting = waiting or draws.take()
             batch, weight = waiting.pop()
         chosen = weight[:, 1:].flatten() > (0.0 if share < pretraining else 0.5)
-        slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / DECAY_SHARE)
+        slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / decay)
         for optimizer, peak in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
+                group["lr"] = arguments.peak * peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
         states = hidden(batch.to(device), *tables[batch.shape[1]])
         scores = net.scores(states[:, :-1].flatten(0, 1)[chosen.to(device)])
         loss = functional.cross_entropy(scores, batch[:, 1:].flatten()[chosen].to(device))
