@@ -1,4 +1,4 @@
-"""The fused step says what transformers says, for the models that it is written for; for others it is not used.
+"""The fused forward says what transformers says, for the models that it is written for; for others it is not used.
 
 That whole answers stay the same, with neighbours and over turns, is shown in `test_architectures.py`.
 """
@@ -103,15 +103,15 @@ def _randomize_biases(folder: Path) -> None:
 def test_a_step_that_says_something_else_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from assistants_api.engine.fused import FusedStep
+    from assistants_api.engine.fused import FusedForward
 
-    right = FusedStep.__call__
-    monkeypatch.setattr(FusedStep, "__call__", lambda self, *asked: right(self, *asked) * 1.01)
+    right = FusedForward.__call__
+    monkeypatch.setattr(FusedForward, "__call__", lambda self, *asked: right(self, *asked) * 1.01)
 
     model = loaded(tiny.build(tmp_path))
 
     assert not model.is_fused
-    assert "the fused step is not used" in caplog.text
+    assert "the fused forward is not used" in caplog.text
     loop = Loop(model)
     loop.submit(1, a_prompt("hello", max_tokens=6))
     loop.run()
@@ -124,6 +124,6 @@ def test_a_net_of_other_parts_is_left_as_it_is(tmp_path: Path, monkeypatch: pyte
     def other(*_: Any) -> Any:
         raise AttributeError("no q_proj")
 
-    monkeypatch.setattr(fused.FusedStep, "_parts", other)
+    monkeypatch.setattr(fused, "_join", other)
 
     assert not loaded(tiny.build(tmp_path)).is_fused

@@ -46,9 +46,9 @@ def attend(
     """`[rows, heads, tokens, size]` to `[rows, tokens, heads, size]`, run by run where the key has runs."""
     runs: tuple[Run, ...] = getattr(key, "runs", ())
     if not runs or attention_mask is None:
-        return _once(module, query, key, value, attention_mask, options), None
+        return at_once(module, query, key, value, attention_mask, options), None
     parts = [
-        _once(
+        at_once(
             module,
             query[first:end],
             key[first:end, :, :seen],
@@ -61,7 +61,7 @@ def attend(
     return torch.cat(parts), None
 
 
-def _once(
+def at_once(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,

@@ -33,6 +33,7 @@ class KvBlock(Cache):
         self._positions = torch.zeros((1, 1), dtype=torch.long)
         self._index = torch.zeros((1, 1), dtype=torch.long)
         self._seen = 0
+        self.rows_aimed = 0  # in the present forward
         self.last = 0  # the furthest position of the present forward
         self.runs: tuple[Run, ...] = ()  # rows of like length in the present forward, where that pays
 
@@ -43,7 +44,7 @@ class KvBlock(Cache):
         """
         self._first = first
         self._positions = positions
-        rows = positions.shape[0]
+        self.rows_aimed = rows = positions.shape[0]
         self._index = torch.arange(rows, device=positions.device)[:, None]
         self.last = int(positions.max())
         self._seen = min(_rounded(self.last + 1), self.length)

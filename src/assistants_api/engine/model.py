@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from assistants_api.engine import attention, machine
 from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
-from assistants_api.engine.fused import MODEL_TYPES, FusedStep
+from assistants_api.engine.fused import MODEL_TYPES, FusedForward
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.packed import pack
 from assistants_api.engine.pieces import Pieces
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from assistants_api.engine.grammar import Grammars
 
 log = logging.getLogger(__name__)
+
+Forward = Callable[[KvBlock, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 _ATTENTION = {"full_attention", "sliding_attention"}
 _SMALL = 32_000_000  # parameters below which fp32 is as quick as bf16, and one thread as two
@@ -70,15 +73,15 @@ class Model:
         special = {number for number, token in added.items() if token.special}
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
+        self._compiled: Step | None = None
+        self._fused: FusedForward | None = None
+        if not config.is_compiled:
+            self._fuse()  # before weights are packed: the joined ones are
         self.packed_layers = pack(self.net, int8=is_int8) if self.device.type == "cpu" else 0
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
-        self._compiled: Step | None = None
-        self._fused: FusedStep | None = None
         self.alone_because = self._reason_to_be_alone()
-        if self.alone_because is None:
-            if config.is_compiled:
-                self._compile()
-            self._fuse()
+        if config.is_compiled and self.alone_because is None:
+            self._compile()
         self.grammars = self._grammars()
 
     @property
@@ -103,10 +106,10 @@ class Model:
         """Logits `[rows, vocabulary]` after the last of each row's new tokens."""
         seen = block.aim(first, positions)
         with torch.inference_mode():
+            if self._fused:
+                return self._by_fused(self._fused, block, ids, positions, seen)
             if ids.shape[1] == 1 and self._compiled and not block.runs:
                 return self._by_program(self._compiled, block, ids, positions, seen)
-            if ids.shape[1] == 1 and self._fused:
-                return self._by_fused(self._fused, block, ids, positions, seen)
             return self._plainly(block, ids, positions, seen)
 
     def _plainly(
@@ -129,47 +132,61 @@ class Model:
         return step(ids, positions, self._masks(seen, positions), block.views())
 
     def _by_fused(
-        self, step: FusedStep, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
+        self,
+        forward: FusedForward,
+        block: KvBlock,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        seen: torch.Tensor,
     ) -> torch.Tensor:
-        mask: torch.Tensor | None = None
         is_sliding = "sliding_attention" in self._kinds()
-        if ids.shape[0] > 1 or is_sliding:
-            allowed = seen & self._near(seen, positions) if is_sliding else seen
-            mask = torch.zeros_like(allowed, dtype=self.dtype).masked_fill_(~allowed, float("-inf"))
-        return step(block, ids, positions, mask)
+        if ids.numel() == 1 and not is_sliding:
+            return forward(block, ids, positions, None)
+        allowed = seen & self._near(seen, positions) if is_sliding else seen
+        mask = torch.zeros_like(allowed, dtype=self.dtype).masked_fill_(~allowed, float("-inf"))
+        return forward(block, ids, positions, mask)
 
     def _compile(self) -> None:
         """Decode steps as one program, where it says what the plain step says."""
         step = Step(self.net)
-        if self._is_proved("compiled", lambda *asked: self._by_program(step, *asked)):
+        if self._is_proved("compiled step", partial(self._by_program, step), reads=False):
             self._compiled = step
 
     def _fuse(self) -> None:
-        """Decode steps in few operations, likewise, for the models that they are written for."""
+        """Forwards in few operations, likewise, for the models that they are written for."""
         if self.config.model_type not in MODEL_TYPES or len(self._kinds()) > 1:
             return
         try:
-            step = FusedStep(self.net)
+            forward = FusedForward(self.net)
         except (AttributeError, TypeError) as error:
-            log.warning("the fused step is not used: %s", error)
+            log.warning("the fused forward is not used: %s", error)
             return
-        if self._is_proved("fused", lambda *asked: self._by_fused(step, *asked)):
-            self._fused = step
+        if self._is_proved("fused forward", partial(self._by_fused, forward), reads=True):
+            self._fused = forward
+        else:
+            forward.undo()
 
-    def _is_proved(self, name: str, step: Callable[..., torch.Tensor]) -> bool:
-        """Whether a step gives the logits of the plain one, after a prompt of eight tokens."""
+    def _is_proved(self, name: str, quick: Forward, *, reads: bool) -> bool:
+        """Whether a forward gives the plain one's logits, for one token of each row after a prompt of eight.
+
+        `reads`: it is for prompts too.
+        """
         state = torch.Generator()
 
-        def logits(rows: int, by: Callable[..., torch.Tensor]) -> torch.Tensor:
+        def logits(rows: int, prompt: Forward, step: Forward) -> torch.Tensor:
             state.manual_seed(rows)
             ids = torch.randint(0, self.config.vocab_size, (rows, 9), generator=state).to(self.device)
             positions = torch.arange(9, device=self.device).expand(rows, 9)
             block = KvBlock(self.layers, rows=rows, length=9)
             with torch.inference_mode():
-                self._plainly(block, ids[:, :8], positions[:, :8], block.aim(0, positions[:, :8]))
-                return by(block, ids[:, 8:], positions[:, 8:], block.aim(0, positions[:, 8:]))
+                prompt(block, ids[:, :8], positions[:, :8], block.aim(0, positions[:, :8]))
+                return step(block, ids[:, 8:], positions[:, 8:], block.aim(0, positions[:, 8:]))
 
-        return says_the_same(name, lambda rows: logits(rows, self._plainly), lambda rows: logits(rows, step))
+        return says_the_same(
+            name,
+            lambda rows: logits(rows, self._plainly, self._plainly),
+            lambda rows: logits(rows, quick if reads else self._plainly, quick),
+        )
 
     @property
     def is_compiled(self) -> bool:
@@ -178,7 +195,7 @@ class Model:
 
     @property
     def is_fused(self) -> bool:
-        """Decode steps run in few operations."""
+        """Forwards run in few operations."""
         return self._fused is not None
 
     def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Whether a quicker way to step a model says what the plain way says: asked at load, before it is used."""
+"""Whether a quicker forward of a model says what the plain one says: asked at load, before it is used."""
 
 import logging
 from collections.abc import Callable
@@ -21,9 +21,9 @@ def says_the_same(name: str, plain: Logits, quick: Logits) -> bool:
             wanted, got = plain(rows), quick(rows)
             most = _MOST_ERROR.get(wanted.dtype, _MOST_ERROR_ELSE)
             if not float((wanted - got).float().norm()) <= most * float(wanted.float().norm()) + 1e-6:
-                log.warning("the %s step is not used: it does not say what the plain one says", name)
+                log.warning("the %s is not used: it does not say what the plain one says", name)
                 return False
     except Exception as error:  # whatever a compiler or a model of another make raises
-        log.warning("the %s step is not used: %s", name, " ".join(str(error).split())[:300])
+        log.warning("the %s is not used: %s", name, " ".join(str(error).split())[:300])
         return False
     return True
