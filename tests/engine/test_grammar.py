@@ -184,3 +184,46 @@ def test_a_call_in_a_way_of_its_own_is_left_alone(model: Any) -> None:
 
     assert calls_of(loop) == []
     assert not loop.refused
+
+
+def test_the_same_form_is_compiled_once_and_each_answer_has_its_own_place_in_it(model: Any) -> None:
+    from assistants_api.engine.grammar import Grammars
+
+    made: list[str] = []
+
+    class Counted(Grammars):
+        def _compile(self, rules: str) -> Any:
+            made.append(rules)
+            return super()._compile(rules)
+
+    grammars = Counted(model.tokenizer, model.config.vocab_size, model.end_ids, model.template.family)
+    first = grammars.constraint(in_form(CITY), "", [])
+    second = grammars.constraint(in_form(CITY), "", [])
+    assert first is not None
+    assert second is not None
+
+    at_start = second.allowed()
+    first.take(model.ids("{")[0])
+
+    assert len(made) == 1
+    assert second.allowed() == at_start
+    assert first.allowed() != at_start
+
+
+def test_forms_that_were_long_not_asked_for_are_forgotten(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine import grammar
+
+    monkeypatch.setattr(grammar, "_MOST_COMPILED", 2)
+    grammars = grammar.Grammars(
+        model.tokenizer, model.config.vocab_size, model.end_ids, model.template.family
+    )
+    for name in ("a", "b", "a", "c"):
+        schema = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
+        grammars.constraint(in_form(schema), "", [])
+
+    kept = list(grammars._compiled)
+    assert len(kept) == 2
+    assert '"a"' in kept[0]
+    assert '"c"' in kept[1]

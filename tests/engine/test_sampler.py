@@ -89,3 +89,32 @@ def test_random_numbers_depend_on_seed_and_position_only() -> None:
 
 def test_the_default_model_is_the_one_in_the_package() -> None:
     assert EngineConfig().served_name == "assistants-api-bundled"
+
+
+def test_a_row_is_confined_to_what_its_form_allows() -> None:
+    import torch
+
+    from assistants_api.engine.sampler import confine
+
+    width = 19
+    logits = torch.zeros(3, width)
+    first_and_last = bytes([0b00000001, 0, 0b00000100, 0])
+
+    confine(logits, [first_and_last, None, bytes([0xFF, 0, 0, 0])])
+
+    allowed = torch.isfinite(logits)
+    assert allowed[0].nonzero().flatten().tolist() == [0, 18]
+    assert allowed[1].all()
+    assert allowed[2].nonzero().flatten().tolist() == list(range(8))
+
+
+def test_all_rows_are_confined_at_once() -> None:
+    import torch
+
+    from assistants_api.engine.sampler import confine
+
+    logits = torch.zeros(2, 9)
+
+    confine(logits, [bytes([2, 0, 0, 0]), bytes([0, 1, 0, 0])])
+
+    assert torch.isfinite(logits).nonzero().tolist() == [[0, 1], [1, 8]]

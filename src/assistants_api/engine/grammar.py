@@ -6,7 +6,6 @@ import threading
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import torch
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 
@@ -17,28 +16,27 @@ from assistants_api.engine.calls import LLAMA, Family
 
 log = logging.getLogger(__name__)
 
+_MOST_COMPILED = 64
+
 
 class Constraint:
     """Which tokens may come next in one answer."""
 
-    def __init__(self, matcher: LLMatcher, width: int, *, ends_answer: bool) -> None:
+    def __init__(self, matcher: LLMatcher, *, ends_answer: bool) -> None:
         self._matcher = matcher
-        self._width = width
         self._ends_answer = ends_answer
         self._is_over = False
 
-    def allowed(self) -> torch.Tensor | None:
-        """True for each token that may come next; None when anything may."""
+    def allowed(self) -> bytes | None:
+        """A bit for each token, the first one lowest, set where it may come next; None when anything may."""
         if self._is_over:
             return None
-        bias = torch.frombuffer(bytearray(self._matcher.compute_logit_bias()), dtype=torch.uint8)
+        bits: bytes = self._matcher.compute_bitmask()
         if self._matcher.is_error():
             raise EngineFailed(
                 f"The form of the answer cannot be enforced: {_first_line(self._matcher.get_error())}"
             )
-        allowed = torch.zeros(self._width, dtype=torch.bool)
-        allowed[: len(bias)] = bias[: self._width] != 0
-        return allowed
+        return bits
 
     def take(self, token: int) -> None:
         """The token was chosen. A form that covers only the beginning of an answer then lets go."""
@@ -66,6 +64,7 @@ class Grammars:
         self._family = family
         self._lock = threading.Lock()
         self._ready: Any = None
+        self._compiled: dict[str, LLMatcher] = {}  # in order of last use
 
     def warm(self) -> None:
         """Sets the tokenizer up, once."""
@@ -78,7 +77,7 @@ class Grammars:
         rules = self._rules(prompt, opening)
         if rules is None:
             return None
-        constraint = self._made(rules, ends_answer=not opening)
+        constraint = self._constraint(rules, ends_answer=not opening)
         if not opening:
             for token in begun:
                 constraint.take(token)
@@ -87,9 +86,17 @@ class Grammars:
     def call(self, tools: Sequence[Any], opened: str) -> Constraint | None:
         """What holds a call that was `opened` to the functions; None when it goes ways of its own."""
         ways = self._calls(tools, opened)
-        return self._made(f"start: {ways}\n", ends_answer=False) if ways else None
+        return self._constraint(f"start: {ways}\n", ends_answer=False) if ways else None
 
-    def _made(self, rules: str, *, ends_answer: bool) -> Constraint:
+    def _constraint(self, rules: str, *, ends_answer: bool) -> Constraint:
+        """A fresh constraint; the same rules are compiled once."""
+        matcher = self._compiled.pop(rules, None) or self._compile(rules)
+        self._compiled[rules] = matcher
+        if len(self._compiled) > _MOST_COMPILED:
+            del self._compiled[next(iter(self._compiled))]
+        return Constraint(matcher.deep_copy(), ends_answer=ends_answer)
+
+    def _compile(self, rules: str) -> LLMatcher:
         self.warm()
         matcher = LLMatcher(self._ready, LLMatcher.grammar_from_lark(rules))
         if matcher.is_error():
@@ -97,7 +104,7 @@ class Grammars:
                 f"The form of the answer cannot be enforced: {_first_line(matcher.get_error())}",
                 code="invalid_prompt",
             )
-        return Constraint(matcher, self._vocabulary, ends_answer=ends_answer)
+        return matcher
 
     def _rules(self, prompt: Prompt, opening: str) -> str | None:
         tools = [] if prompt.tool_choice == "none" else list(prompt.tools)

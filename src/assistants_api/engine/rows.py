@@ -95,8 +95,8 @@ class Row:
         min_p = self._model.min_p if sampling.min_p is None else sampling.min_p
         return Draw(sampling.temperature, sampling.top_p, random, top_k, min_p)
 
-    def allowed(self) -> torch.Tensor | None:
-        """Which tokens may come next; None when any may."""
+    def allowed(self) -> bytes | None:
+        """A bit for each token, set where it may come next; None when any may."""
         return self._form.allowed() if self._form else None
 
     def weigh(self, logits: torch.Tensor) -> None:

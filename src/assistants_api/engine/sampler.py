@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 _CANDIDATES = 256
@@ -65,6 +66,24 @@ def weigh(
     if bias:
         tokens = torch.tensor([token for token, _ in bias], device=logits.device)
         logits[tokens] += torch.tensor([by for _, by in bias], dtype=logits.dtype, device=logits.device)
+
+
+def confine(logits: torch.Tensor, allowed: Sequence[bytes | None]) -> None:
+    """Bars in `logits` `[rows, vocabulary]`, in place, the tokens that a row is not allowed.
+
+    `allowed` has a bit for each token, the first one lowest; None where any may come.
+    """
+    held = [(row, bits) for row, bits in enumerate(allowed) if bits is not None]
+    if not held:
+        return
+    rows = [row for row, _ in held]
+    packed = np.frombuffer(b"".join(bits for _, bits in held), dtype=np.uint8).reshape(len(held), -1)
+    bits = np.unpackbits(packed, axis=1, count=logits.shape[1], bitorder="little")
+    barred = torch.from_numpy(bits == 0).to(logits.device)
+    if len(rows) == len(logits):
+        logits.masked_fill_(barred, float("-inf"))
+    else:
+        logits[rows] = logits[rows].masked_fill(barred, float("-inf"))
 
 
 def logprobs(logits: torch.Tensor, token: int, top: int) -> tuple[float, list[tuple[int, float]]]:

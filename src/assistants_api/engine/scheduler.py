@@ -15,7 +15,7 @@ from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
 from assistants_api.engine.rows import Row
-from assistants_api.engine.sampler import choose
+from assistants_api.engine.sampler import choose, confine
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
@@ -303,16 +303,14 @@ class Scheduler:
 
 def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
     """The next token of each row, among those that its form allows, weighed as it asks."""
-    forms = [(place, row.allowed()) for place, row in enumerate(rows)]
+    allowed = [row.allowed() for row in rows]
     own = logits
-    if any(allowed is not None for _, allowed in forms) or any(row.weighs for row in rows):
+    if any(bits is not None for bits in allowed) or any(row.weighs for row in rows):
         logits = logits.float().clone()
     for place, row in enumerate(rows):
         if row.weighs:
             row.weigh(logits[place])
-    for place, allowed in forms:
-        if allowed is not None:
-            logits[place, ~allowed.to(logits.device)] = float("-inf")
+    confine(logits, allowed)
     tokens = choose(logits, [row.draw for row in rows])
     for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
         if row.top_logprobs is not None and token is not None:
