@@ -205,18 +205,24 @@ def is_right(item: Item, said: str) -> bool:
     return said.strip() == item.wanted
 
 
-def main() -> None:
-    """Print the table, and some of what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def asked_for(description: str | None, *, items: int | None = None) -> tuple[argparse.Namespace, Chat | Served]:
+    """The options of an evaluation, and the model that they name."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--folder", type=Path, default=OUT / "model")
     parser.add_argument("--base-url", help="of a running server; in place of the folder")
-    parser.add_argument("--items", type=int, default=60, help="items per skill and language")
+    if items is not None:
+        parser.add_argument("--items", type=int, default=items, help="items per skill and language")
     parser.add_argument("--skill", default="", help="only the rows with this in their name")
     parser.add_argument("--failures", type=int, default=2, help="shown per skill")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    chat = Served(arguments.base_url) if arguments.base_url else Chat(arguments.folder)
+    return arguments, Served(arguments.base_url) if arguments.base_url else Chat(arguments.folder)
+
+
+def main() -> None:
+    """Print the table, and some of what went wrong."""
+    arguments, chat = asked_for(__doc__, items=60)
     print(
         f"| skill | English, of {arguments.items} | Chinese, of {arguments.items} |\n|---|---|---|",
         flush=True,

@@ -7,17 +7,13 @@ ever trained on. An item counts when the whole expectation holds: all calls with
 none that must not, JSON by its value, Python by what it prints.
 """
 
-import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from training.evaluate import BATCH, Chat, Item, Served, parsed_calls
-from training.prepare import OUT
+from training.evaluate import BATCH, Item, asked_for, parsed_calls
 
 FILE = Path(__file__).parent / "exam.jsonl"
 CLOSE = 0.01  # numbers that Python prints
@@ -104,15 +100,7 @@ def _size(text: str) -> int:
 
 def main() -> None:
     """Print the table, and what went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=OUT / "model")
-    parser.add_argument("--base-url", help="of a running server; in place of the folder")
-    parser.add_argument("--skill", default="", help="only the rows with this in their name")
-    parser.add_argument("--failures", type=int, default=2, help="shown per skill")
-    parser.add_argument("--threads", type=int, default=2)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    chat = Served(arguments.base_url) if arguments.base_url else Chat(arguments.folder)
+    arguments, chat = asked_for(__doc__)
     rows = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines() if line]
     skills = list(dict.fromkeys(row["skill"] for row in rows if arguments.skill in row["skill"]))
     print("| skill | English | Chinese |\n|---|---|---|", flush=True)
