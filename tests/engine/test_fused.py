@@ -118,12 +118,25 @@ def test_a_step_that_says_something_else_is_not_used(
     assert loop.tokens[1] == generated(model, a_prompt("hello", max_tokens=6), 6)
 
 
-def test_a_net_of_other_parts_is_left_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assistants_api.engine import fused
+def test_a_net_with_a_layer_of_another_kind_is_left_as_it_is(tmp_path: Path) -> None:
+    """As in checkpoints of which some layers are quantised."""
+    import torch
+    from transformers import AutoModelForCausalLM
 
-    def other(*_: Any) -> Any:
-        raise AttributeError("no q_proj")
+    from assistants_api.engine.fused import FusedForward
 
-    monkeypatch.setattr(fused, "_join", other)
+    class Other(torch.nn.Linear):
+        pass
 
-    assert not loaded(tiny.build(tmp_path)).is_fused
+    net: Any = AutoModelForCausalLM.from_pretrained(tiny.build(tmp_path))
+    ids = torch.arange(9)[None]
+    wanted = net(ids).logits
+    last = net.model.layers[-1].mlp
+    last.up_proj.__class__ = Other
+
+    with pytest.raises(TypeError, match="gate_proj"):
+        FusedForward(net)
+
+    assert torch.equal(net(ids).logits, wanted)
+    assert {type(layer.self_attn.q_proj) for layer in net.model.layers} == {torch.nn.Linear}
+    assert not any(hasattr(layer.self_attn, "qkv_proj") for layer in net.model.layers)

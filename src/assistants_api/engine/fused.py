@@ -45,9 +45,13 @@ class FusedForward:
         self._net = net
         self._layers: list[Any] = list(body.layers)
         self._head_norms = [self._head_norm(layer.self_attn) for layer in self._layers]
-        for layer in self._layers:
-            for name, (whole, parts) in _JOINED.items():
-                _join(getattr(layer, name), whole, parts)
+        try:
+            for layer in self._layers:
+                for name, (whole, parts) in _JOINED.items():
+                    _join(getattr(layer, name), whole, parts)
+        except (AttributeError, TypeError):
+            self.undo()
+            raise
 
     def _head_norm(self, attention: Any) -> torch.Tensor | None:
         """The norms' weights of query and key heads, `[heads, head size]`."""
@@ -181,7 +185,9 @@ def _join(parent: Any, whole: str, parts: tuple[str, ...]) -> None:
 
 def _separate(parent: Any, whole: str, parts: tuple[str, ...]) -> None:
     """Undoes `_join`; the separate weights are views of the joined one."""
-    joined = getattr(parent, whole)
+    joined = getattr(parent, whole, None)
+    if joined is None:
+        return
     for name in parts:
         part = getattr(parent, name)
         at = slice(part._first, part._end)
