@@ -536,10 +536,46 @@ def _near(rng: Draw, zh: bool, sentence: str, question: str) -> list[str]:
     return [line for line in found if line != sentence]
 
 
+def twins(rng: Draw, zh: bool) -> tuple[str, str, list[str]]:
+    """A sentence, its question, and sentences of the same thing that answer something else."""
+    v = slots(rng, zh)
+    if zh:
+        told = [(f"{v['E']}的{a}是{_value(rng, zh)}。", f"{v['E']}的{a}是什么？") for a in _two(rng, ATTRIBUTES_ZH)]
+    elif rng.happens(0.6):
+        subject = rng.pick(SUBJECTS)
+        subject = rng.choice([f"The {subject}", f"The {subject}", f"The {v['E']} {subject}", v["E"]])
+        low = subject[:1].lower() + subject[1:] if subject.startswith("The ") else subject
+        at = rng.choice(["at {h}", "at {h}", "on {d}"])
+        told = [
+            (f"{subject} {third} {at.format(**slots(rng, zh))}.", rng.choice([f"When does {low} {base}?", f"What time does {low} {base}?", f"when will {low} {base}"]))
+            for base, third, _ in _two(rng, VERBS)
+        ]
+    else:
+        told = [(f"The {a} of {v['E']} is {_value(rng, zh)}.", rng.choice([f"What is the {a} of {v['E']}?", f"What's the {v['E']} {a}?"])) for a in _two(rng, ATTRIBUTES)]
+    (sentence, question), *others = told
+    return sentence, question, [other for other, _ in others]
+
+
+def _two(rng: Draw, options: Any) -> list[Any]:
+    """Two or three of them, no two alike."""
+    chosen: list[Any] = []
+    while len(chosen) < rng.choice([2, 2, 3]):
+        if (one := rng.pick(options)) not in chosen:
+            chosen.append(one)
+    return chosen
+
+
+def _value(rng: Draw, zh: bool) -> str:
+    v = slots(rng, zh)
+    return str(rng.choice([v["e"], v["n"], v["x"], v["c"], v["W"]]))
+
+
 def turn(rng: Draw, zh: bool, number: int = 0) -> list[dict[str, Any]]:
     """Question, search, results, answer."""
     others: list[str] | None = None
-    if rng.happens(0.6):
+    if rng.happens(0.2):
+        sentence, question, others = twins(rng, zh)
+    elif rng.happens(0.6):
         sentence, question, others = written(rng, zh)
     else:
         sentence, question = fact(rng, zh)

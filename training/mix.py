@@ -38,7 +38,7 @@ def no_function(rng: Draw) -> Sample:
 
 
 MIX = (
-    (documents.grounded, 34),
+    (documents.grounded, 44),
     (schemas.one, 12),
     (bank.function_call, 34),
     (schemas.several, 4),
@@ -60,7 +60,7 @@ MIX = (
     (orders.glossary, 6),
     (bank.wordings, 22),
     (talk.greeting, 18),
-    (talk.help_, 6),
+    (talk.help_, 10),
     (talk.unknown, 2),
     (bank.unknown, 9),
     (talk.repeat, 3),
