@@ -2,7 +2,7 @@
 
     python -m training.train [--minutes 80]
 
-    python -m training.train --start src/assistants_api/bundled --minutes 120 --first-draw 400 --peak 0.75
+    python -m training.train --start training/checkpoint --minutes 60 --first-draw 500 --peak 0.5
 
 Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
 that was trained before; give it another first draw.
