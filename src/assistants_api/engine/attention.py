@@ -5,6 +5,8 @@ of 8,000 would look at 8,000 places of which 7,700 are masked. Neighbouring rows
 in one call instead; nothing is gathered or copied for it.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from transformers.masking_utils import sdpa_mask
 
 NAME = "assistants_sdpa"
 _SAVES = 0.7  # share of the work at which several calls are quicker than one
+Look = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], torch.Tensor]
 Run = tuple[int, int, int]  # first row, row after the last, places that they see
 
 
@@ -45,20 +48,31 @@ def attend(
 ) -> tuple[torch.Tensor, None]:
     """`[rows, heads, tokens, size]` to `[rows, tokens, heads, size]`, run by run where the key has runs."""
     runs: tuple[Run, ...] = getattr(key, "runs", ())
-    if not runs or attention_mask is None:
-        return at_once(module, query, key, value, attention_mask, options), None
+    look = partial(at_once, module, options=options)
+    return by_runs(runs, look, query, key, value, attention_mask), None
+
+
+def by_runs(
+    runs: tuple[Run, ...],
+    look: Look,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+) -> torch.Tensor:
+    """What `look` gives for all rows in one call, or for each run in a call of its own."""
+    if not runs or mask is None:
+        return look(query, key, value, mask)
     parts = [
-        at_once(
-            module,
+        look(
             query[first:end],
             key[first:end, :, :seen],
             value[first:end, :, :seen],
-            attention_mask[first:end, ..., :seen],
-            options,
+            mask[first:end, ..., :seen],
         )
         for first, end, seen in runs
     ]
-    return torch.cat(parts), None
+    return torch.cat(parts)
 
 
 def at_once(

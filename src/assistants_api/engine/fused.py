@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from assistants_api.engine.attention import Run, at_once
+from assistants_api.engine.attention import at_once, by_runs
 from assistants_api.engine.kv import KvBlock
 
 # Their layers differ in biases and in norms over query and key heads, which are found by looking.
@@ -126,32 +126,16 @@ class FusedForward:
             many = queries.view(rows, -1, self._heads, self._size).transpose(1, 2)
             options = {"scaling": self._scale, "dropout": 0.0}
             return at_once(attention, many, keys, values, mask, options).reshape(len(y), -1)
-        return self._looked(block, queries.view(rows, self._key_heads, -1, self._size), keys, values, mask)
-
-    def _looked(
-        self,
-        block: KvBlock,
-        queries: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """One token of each row, `[rows, key heads, sharing, size]`: heads that share a key are as tokens."""
-        rows = len(queries)
         if mask is None:
             keys, values = keys[:, :, : block.last + 1], values[:, :, : block.last + 1]
-        runs: tuple[Run, ...] = block.runs or ((0, rows, keys.shape[2]),)
-        parts = [
-            functional.scaled_dot_product_attention(
-                queries[first:end],
-                keys[first:end, :, :seen],
-                values[first:end, :, :seen],
-                attn_mask=None if mask is None else mask[first:end, ..., :seen],
-                scale=self._scale,
-            )
-            for first, end, seen in runs
-        ]
-        return (parts[0] if len(parts) == 1 else torch.cat(parts)).reshape(rows, -1)
+        # One token of each row: the heads that share a key head are as tokens.
+        sharing = queries.view(rows, self._key_heads, -1, self._size)
+        return by_runs(block.runs, self._look, sharing, keys, values, mask).reshape(rows, -1)
+
+    def _look(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=self._scale)
 
 
 class _Part(nn.Module):

@@ -73,7 +73,7 @@ class KvBlock(Cache):
     def views(self) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """Keys and values that the present forward sees, of a block that holds something."""
         pairs = self._pairs()
-        rows = slice(self._first, self._first + self._positions.shape[0])
+        rows = slice(self._first, self._first + self.rows_aimed)
         return [k[rows, :, : self._seen] for k, _ in pairs], [v[rows, :, : self._seen] for _, v in pairs]
 
     def _each_seen(self, positions: torch.Tensor) -> list[int]:
