@@ -63,6 +63,7 @@ class Model:
             self.net = _adapted(self.net, config.adapter)
         self.config = self.net.config.get_text_config()
         self.layers: int = self.config.num_hidden_layers
+        self._kinds = _kinds(self.config)
         self.window = self._window(config.max_context)
         self.end_ids = self._end_ids()
         own = self.net.generation_config
@@ -139,7 +140,7 @@ class Model:
         positions: torch.Tensor,
         seen: torch.Tensor,
     ) -> torch.Tensor:
-        is_sliding = "sliding_attention" in self._kinds()
+        is_sliding = "sliding_attention" in self._kinds
         if ids.numel() == 1 and not is_sliding:
             return forward(block, ids, positions, None)
         allowed = seen & self._near(seen, positions) if is_sliding else seen
@@ -154,7 +155,7 @@ class Model:
 
     def _fuse(self) -> None:
         """Forwards in few operations, likewise, for the models that they are written for."""
-        if self.config.model_type not in MODEL_TYPES or len(self._kinds()) > 1:
+        if self.config.model_type not in MODEL_TYPES or len(self._kinds) > 1:
             return
         try:
             forward = FusedForward(self.net)
@@ -199,12 +200,11 @@ class Model:
         return self._fused is not None
 
     def _masks(self, mask: torch.Tensor, positions: torch.Tensor) -> Any:
-        kinds = self._kinds()
         masks = {"full_attention": self._additive(mask)}
-        if "sliding_attention" in kinds:
+        if "sliding_attention" in self._kinds:
             masks["sliding_attention"] = self._additive(mask & self._near(mask, positions))
-        if len(kinds) == 1:
-            return masks[kinds.pop()]
+        if len(self._kinds) == 1:
+            return masks[next(iter(self._kinds))]
         return masks
 
     def _near(self, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -220,13 +220,6 @@ class Model:
         least = torch.finfo(self.dtype).min
         return torch.zeros_like(mask, dtype=self.dtype).masked_fill(~mask, least)
 
-    def _kinds(self) -> set[str]:
-        kinds = getattr(self.config, "layer_types", None)
-        if kinds:
-            return set(kinds)
-        slides = getattr(self.config, "sliding_window", None) is not None
-        return {"sliding_attention"} if slides else {"full_attention"}
-
     def _reason_to_be_alone(self) -> str | None:
         try:
             self._check_architecture()
@@ -238,7 +231,7 @@ class Model:
     def _check_architecture(self) -> None:
         if getattr(self.config, "is_encoder_decoder", False):
             raise _NotSteppable("It has an encoder and a decoder.")
-        if strange := self._kinds() - _ATTENTION:
+        if strange := self._kinds - _ATTENTION:
             raise _NotSteppable(f"It has layers of the type {', '.join(sorted(strange))}.")
 
     def _check_state(self) -> None:
@@ -340,3 +333,11 @@ def _best_dtype(net: Any, device: torch.device) -> torch.dtype:
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     is_small = sum(p.numel() for p in net.parameters()) < _SMALL
     return torch.bfloat16 if machine.has_quick_bf16() and not is_small else torch.float32
+
+
+def _kinds(config: Any) -> frozenset[str]:
+    """The kinds of attention in the layers."""
+    if kinds := getattr(config, "layer_types", None):
+        return frozenset(kinds)
+    slides = getattr(config, "sliding_window", None) is not None
+    return frozenset({"sliding_attention"} if slides else {"full_attention"})
