@@ -445,10 +445,9 @@ def extraction(rng: Draw) -> Sample:
     schema: dict[str, Any] = {"type": "object", "properties": properties, "required": list(case.arguments)}
     found = case.arguments
     if rng.happens(0.3):  # strict: every key, null for what is not said
+        properties = {k: v for k, v in properties.items() if k in case.arguments or "enum" not in v}
         found = {key: case.arguments.get(key) for key in properties}
-        properties = {k: v if k in case.arguments or "enum" in v else {**v, "type": [v["type"], "null"]} for k, v in properties.items()}
-        found = {k: v for k, v in found.items() if v is not None or "enum" not in properties[k]}
-        properties = {k: properties[k] for k in found}
+        properties = {k: v if k in case.arguments else {**v, "type": [v["type"], "null"]} for k, v in properties.items()}
         schema = {"type": "object", "properties": properties, "required": list(found), "additionalProperties": False}
     lead = rng.choice(
         ("", "提取信息。\n", "从用户的话里提取数据。\n", "你是一个信息抽取助手。\n")
