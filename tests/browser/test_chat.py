@@ -160,6 +160,29 @@ def test_an_edited_question_makes_a_branch_and_retry_answers_again(scripted, vis
     expect(answers(page)).to_have_count(1)
 
 
+HELD_FRAMES = """
+window.held = new Map();
+window.requestAnimationFrame = (callback) => (held.set(held.size + 1, callback), held.size);
+window.cancelAnimationFrame = (frame) => held.delete(frame);
+window.release = () => [...held.values()].forEach((callback) => callback(performance.now()));
+"""
+
+
+def test_a_frame_that_comes_late_takes_nothing_back(scripted, visit):
+    """As in a tab in the background, which is drawn when somebody looks at it again."""
+    page = visit(scripted)
+    page.evaluate(HELD_FRAMES)
+    ask(page, "Hello")
+    retry = page.get_by_role("button", name="Retry")
+    expect(retry).to_have_count(1)
+
+    page.evaluate("release()")
+    page.evaluate("new Promise((resolve) => setTimeout(resolve))")
+
+    expect(retry).to_have_count(1)
+    expect(answers(page)).to_have_count(1)
+
+
 def test_a_person_answers_a_function(scripted, visit):
     function = {
         "name": "get_weather",

@@ -253,7 +253,11 @@ export default function Chat({ route, go }) {
     };
     return api
       .follow(run.thread_id, run.id, heard, { signal: stop.signal, onLine: (up) => !stop.signal.aborted && setIsUp(up) })
-      .then(() => settle(run.thread_id, run.id, stop.signal))
+      .then(() => {
+        cancelAnimationFrame(frame); // it would come after what is settled, in a tab that nobody looks at
+        show();
+        return settle(run.thread_id, run.id, stop.signal);
+      })
       .catch(fail);
   };
 
