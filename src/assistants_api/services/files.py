@@ -49,6 +49,7 @@ async def read_file(db: Database, blobs: Blobs, file_id: str) -> tuple[File, Asy
 async def delete_file(db: Database, blobs: Blobs, file_id: str) -> None:
     """Remove a file: from every vector store, from every list of the code interpreter, and its bytes."""
     async with db.begin() as tx:
+        await tx.jobs.hold(file_id)
         file = await tx.files.hold(file_id)
         await tx.vector_stores.changed(await tx.store_files.stores_of(file_id))
         await tx.assistants.drop_file(file_id)

@@ -40,6 +40,7 @@ async def want_renewed(db: Database, embedder: str, now: datetime) -> int:
 async def end_abandoned_file(db: Database, file_id: str) -> bool:
     """Fail a file that several workers were lost over, in every store that still waits for it."""
     async with db.begin() as tx:
+        await tx.jobs.hold(file_id)
         if await tx.jobs.is_held(file_id):
             return False
         message = f"The file was given up: {MAX_ATTEMPTS} workers in turn were lost while they read it."

@@ -153,6 +153,7 @@ async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -
     """Ask for the end of a run; one that no worker holds ends here and now."""
     async with db.begin() as tx:
         await run_of(tx, thread_id, run_id)
+        await tx.jobs.hold(run_id)
         run = await tx.runs.hold(run_id)
         if run.is_final or run.status is RunStatus.CANCELLING:
             raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
@@ -261,6 +262,7 @@ async def _end_all(db: Database, thread_id: str, now: datetime) -> list[str]:
         active = await tx.runs.active_on(thread_id)
         if active is None:
             return []
+        await tx.jobs.hold(active.id)
         run = await tx.runs.hold(active.id)
         # Before it: none of them is to have its turn.
         for waiting in await tx.runs.waiting_on(thread_id):

@@ -100,6 +100,18 @@ class Jobs(Repository[Job]):
         )
         return {Lease(*row) for row in rows}
 
+    async def hold(self, subject_id: str) -> None:
+        """Holds the open jobs of this subject until the transaction ends.
+
+        Whoever may end them does so before holding what they are about: workers hold the two in this order.
+        """
+        if self.session.is_sqlite:  # one writes at a time
+            return
+        c = self.table.c
+        await self.session.execute(
+            select(c.id).where(c.subject_id == subject_id, c.is_done.is_(False)).with_for_update()
+        )
+
     async def finish(self, lease: Lease) -> None:
         """The job is done; its lease ends with it."""
         await self.session.execute(

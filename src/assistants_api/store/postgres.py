@@ -23,8 +23,9 @@ logger = logging.getLogger(__name__)
 
 _CHANNEL = "assistants_api"
 _RECONNECT_PAUSE = 1.0
-# Beginnings of SQLSTATEs: connections, disk, memory and places that are short, a server that starts or stops.
-_PASSING = ("08", "53", "57P0")
+# Beginnings of SQLSTATEs: connections, disk, memory and places that are short, a server that starts or stops,
+# transactions that waited for each other.
+_PASSING = ("08", "53", "57P0", "40P01")
 
 
 class PostgresDatabase(Database):

@@ -1,0 +1,83 @@
+"""Everybody holds a job before what it is about, as workers do: two who want both never wait for each other."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.job import JobKind
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.runs import cancel_run
+from assistants_api.services.sweeping import expire_run
+from assistants_api.services.threads import delete_thread
+from tests.conftest import until
+from tests.store.test_postgres_away import postgres
+from tests.worker.conftest import House
+
+__all__ = ["postgres"]
+
+ENDS: dict[str, Any] = {
+    "expired": (lambda db, run: expire_run(db, run.id), lambda tx, run: tx.runs.hold(run.id)),
+    "cancelled": (
+        lambda db, run: cancel_run(db, run.thread_id, run.id, datetime.now(UTC)),
+        lambda tx, run: tx.runs.hold(run.id),
+    ),
+    "removed": (
+        lambda db, run: delete_thread(db, run.thread_id),
+        lambda tx, run: tx.threads.hold(run.thread_id),
+    ),
+}
+
+
+async def claimed(db: Any) -> tuple[Any, Any]:
+    """A run whose deadline has passed, and the job that a worker holds for it."""
+    unused: Any = None
+    run = await House(db, ScriptedEngine([]), unused, unused).start(expiry=-1)
+    async with db.begin() as tx:
+        [job] = await tx.jobs.claim("a worker", JobKind.RUN, 1)
+    return run, job
+
+
+def waiting(db: Any) -> Any:
+    """Whether somebody waits for a row."""
+
+    async def look() -> bool:
+        async with db.read() as tx:
+            found = await tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+            return bool(found.scalar_one())
+
+    return look
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_who_ends_a_run_waits_for_the_worker_that_writes(postgres: Any, how: str) -> None:
+    end, hold = ENDS[how]
+    run, job = await claimed(postgres)
+
+    async with postgres.begin() as tx:
+        assert await tx.jobs.held([job.lease])
+        ending = asyncio.create_task(end(postgres, run))
+        await until(waiting(postgres))
+        await hold(tx, run)
+
+    await ending
+
+
+async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again(postgres: Any) -> None:
+    first, _ = await claimed(postgres)
+    second, _ = await claimed(postgres)
+    both_hold = asyncio.Barrier(2)
+
+    async def hold(one: Any, other: Any) -> None:
+        async with postgres.begin() as tx:
+            await tx.runs.hold(one.id)
+            await both_hold.wait()
+            await tx.runs.hold(other.id)
+
+    ends = await asyncio.gather(hold(first, second), hold(second, first), return_exceptions=True)
+
+    [trouble] = [end for end in ends if end is not None]
+    assert isinstance(trouble, Unavailable)
