@@ -1,12 +1,15 @@
 """The engine against its peers: same weights, same precision, same prompts, in turns on one machine.
 
     python -m benchmarks.engine [--models bundled,100m] [--streams 1,4,8,16,32] [--rounds 3] [--new 96]
-                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,beside,unlike,turns,form,http]
+                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,beside,unlike,turns,form,guesses,http]
 
 Peers: transformers' `generate` (all streams in one batch of equal lengths: its best case), its continuous batching,
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
 that is absent is left out, with a word. Models: the bundled one, and Llama shapes of random weights (`100m`, `600m`);
 in all of them the tokens that end an answer are never likeliest, so that every answer has the same length.
+
+Our engine guesses no tokens ahead here (`ASSISTANTS_DRAFT_TOKENS=0`): what random weights say repeats itself, which no
+real answer does so well. What guesses bring is a part of its own, on conversations that the bundled model was made for.
 
 Each cell is the median of the rounds; in a round every peer has its turn. What is printed as a ratio is ours ÷ theirs in
 tokens per second over the whole request, prompt included.
@@ -50,6 +53,14 @@ SHAPES: dict[str, dict[str, int]] = {
         "vocab_size": 151936,
     },
 }
+SPOKEN = (
+    "function call, functions never seen",
+    "tells the output",
+    "grounded answer with its marker",
+    "extraction by a schema",
+    "Python call",
+    "glossary, other wordings",
+)
 WORDS = "the quick brown fox jumps over the lazy dog while it rains in the harbour "
 HERE = Path(__file__).resolve().parent
 
@@ -121,6 +132,7 @@ class Ours:
     """The bare engine: its own process, our messages, no server."""
 
     is_compiled = is_dedicated = False
+    draft_tokens = 0
 
     def __init__(self, folder: Path) -> None:
         from assistants_api.engine.config import EngineConfig
@@ -128,7 +140,11 @@ class Ours:
 
         self._loop = asyncio.new_event_loop()
         config = EngineConfig(
-            model=folder, max_rows=64, is_compiled=self.is_compiled, dedicated=self.is_dedicated
+            model=folder,
+            max_rows=64,
+            is_compiled=self.is_compiled,
+            dedicated=self.is_dedicated,
+            draft_tokens=self.draft_tokens,
         )
         self._engine = TransformersEngine(config)
         self._loop.run_until_complete(self._engine.start())
@@ -208,6 +224,35 @@ class Ours:
 
         return self._loop.run_until_complete(everything())
 
+    def talk(self, seed: int, streams: int) -> tuple[float, int, int, int]:
+        """Real conversations, so many at once: seconds, tokens, tokens guessed, guesses that were right."""
+        prompts = conversations(seed)
+
+        async def everything() -> int:
+            gate = asyncio.Semaphore(streams)
+
+            async def one(prompt: Any) -> int:
+                from assistants_api.domain.prompt import Stop
+
+                async with gate:
+                    parts = [part async for part in self._engine.turn(prompt)]
+                return sum(part.usage.completion_tokens for part in parts if isinstance(part, Stop))
+
+            return sum(await asyncio.gather(*map(one, prompts)))
+
+        before = self._guesses()
+        began = time.perf_counter()
+        tokens = self._loop.run_until_complete(everything())
+        seconds = time.perf_counter() - began
+        guessed, right = (now - then for now, then in zip(self._guesses(), before, strict=True))
+        return seconds, tokens, guessed, right
+
+    def _guesses(self) -> tuple[int, int]:
+        """Tokens that were guessed so far, and those that were right, as the engine tells once a second."""
+        self._loop.run_until_complete(asyncio.sleep(1.5))
+        details = self._engine.describe().details
+        return details["drafted_tokens"], details["accepted_tokens"]
+
     async def _stamps(self, text: str, new: int) -> list[float]:
         began = time.perf_counter()
         return [began + at for at in (await self._ask(text, new, None)).at]
@@ -243,6 +288,12 @@ class OursDedicated(Ours):
     """The same with threads that spin while they wait, as the peers' do."""
 
     is_dedicated = True
+
+
+class OursGuessing(Ours):
+    """The same as it is served: tokens that were said before are guessed ahead."""
+
+    draft_tokens = 8
 
 
 class _Transformers:
@@ -346,6 +397,7 @@ LOCAL: dict[str, Any] = {
     "ours": Ours,
     "ours compiled": OursCompiled,
     "ours dedicated": OursDedicated,
+    "ours guessing": OursGuessing,
     "generate": Generate,
     "continuous batching": Continuous,
 }
@@ -411,7 +463,9 @@ def contenders(folder: Path, options: argparse.Namespace, console: Console) -> I
     children: list[Any] = []
     found: dict[str, Any] = {}
     rendered = [sys.executable, "-m", "benchmarks.engine", "--contender"]
-    commands: dict[str, list[str]] = {name: [*rendered, name, "--folder", str(folder)] for name in LOCAL}
+    commands: dict[str, list[str]] = {
+        name: [*rendered, name, "--folder", str(folder)] for name in LOCAL if name != "ours guessing"
+    }
     if options.llama_python:
         gguf = folder.parent / f"{folder.name}.gguf"
         commands["llama.cpp"] = [options.llama_python, str(HERE / "llama_peer.py"), str(folder), str(gguf)]
@@ -440,7 +494,12 @@ def servers(folder: Path, options: argparse.Namespace, console: Console) -> Iter
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as home:
         with serving(
-            Path(home), model=str(folder), engine="transformers", max_batch="64", max_concurrent_runs="64"
+            Path(home),
+            model=str(folder),
+            engine="transformers",
+            max_batch="64",
+            max_concurrent_runs="64",
+            draft_tokens="0",
         ) as served:
             found["ours over HTTP"] = Http(served.base_url, "m")
             port = free_port()
@@ -526,8 +585,10 @@ def special(peers: dict[str, Any], options: argparse.Namespace, console: Console
     ours = peers["ours"]
     long = 3500 if name == "bundled" else 4000
     if "beside" in options.only:
-        questions = [question(64, 7000 + number) for number in range(8)]
-        before, during, first = ours.do("beside", questions=questions, new=600, long=question(long, 7999))
+        for turn in range(2):  # the first one warms up
+            questions = [question(64, 7000 + 10 * turn + number) for number in range(8)]
+            asked = {"questions": questions, "new": 600, "long": question(long, 7999 + turn)}
+            before, during, first = ours.do("beside", **asked)
         quiet, loud = quantile(before, 0.95) * 1000, quantile(during, 0.95) * 1000
         console.print(
             f"{name}: between two tokens of 8 streams, p95: {quiet:.1f} ms undisturbed, {loud:.1f} ms beside a"
@@ -566,6 +627,60 @@ def special(peers: dict[str, Any], options: argparse.Namespace, console: Console
         console.print(f"{name}: 8 streams, all in a JSON schema: {100 * rate:.1f} % of the speed without one")
 
 
+def conversations(seed: int) -> list[Any]:
+    """Prompts of the kinds that the bundled model was made for, from what it was never trained on."""
+    from training.draw import Draw
+    from training.evaluate import SKILLS, item_of
+
+    from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, ToolCall
+
+    prompts = []
+    for number, name in enumerate(SPOKEN):
+        rng = Draw(seed + number, held=True)
+        for item in (item_of(SKILLS[name], SKILLS[name].maker(rng)) for _ in range(6)):
+            messages = []
+            for said in item.messages:
+                calls = tuple(
+                    ToolCall(call["id"], call["function"]["name"], json.dumps(call["function"]["arguments"]))
+                    for call in said.get("tool_calls", ())
+                )
+                text = said.get("content") or ""
+                messages.append(ChatMessage(said["role"], text, calls, said.get("tool_call_id")))
+            sampling = Sampling(temperature=0.0, max_tokens=120)
+            prompts.append(
+                Prompt("bench", "m", tuple(messages), tools=tuple(item.tools or ()), sampling=sampling)
+            )
+    return prompts
+
+
+def guesses(options: argparse.Namespace, console: Console, log: Path) -> None:
+    """What guessing tokens ahead brings, in real conversations of the bundled model."""
+    from assistants_api.engine.config import BUNDLED_MODEL
+
+    command = [sys.executable, "-m", "benchmarks.engine", "--folder", str(BUNDLED_MODEL), "--contender"]
+    children = {name: Child([*command, name], log) for name in ("ours", "ours guessing")}
+    try:
+        for streams in options.streams:
+            rounds: dict[str, list[Any]] = {name: [] for name in children}
+            for turn in range(options.rounds + 1):
+                for name, child in children.items():
+                    told = child.do("talk", seed=100 * turn, streams=streams)
+                    if turn:  # the first round warms up
+                        rounds[name].append(told)
+            plain, quick = (
+                statistics.median(seconds / tokens for seconds, tokens, *_ in told)
+                for told in rounds.values()
+            )
+            tokens, guessed, right = (sum(told[n] for told in rounds["ours guessing"]) for n in (1, 2, 3))
+            console.print(
+                f"bundled: conversations, {streams} at once: {plain / quick:.2f} times as fast with guesses; of"
+                f" {tokens} tokens {guessed} were guessed, {right} rightly"
+            )
+    finally:
+        for child in children.values():
+            child.close()
+
+
 def main() -> None:
     """Prints a table per model."""
     parser = argparse.ArgumentParser(
@@ -577,7 +692,9 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=96, help="tokens per answer")
     parser.add_argument("--llama-python", help="a Python with llama-cpp-python and gguf")
     parser.add_argument("--skip", default="", help="contenders to leave out, a comma list")
-    parser.add_argument("--only", default="decode,beside,unlike,turns,form,http", help="parts, a comma list")
+    parser.add_argument(
+        "--only", default="decode,beside,unlike,turns,form,guesses,http", help="parts, a comma list"
+    )
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -595,6 +712,8 @@ def main() -> None:
                 if "decode" in options.only:
                     compare(peers, options, console, f"{name}: bare engines", "ours")
                 special(peers, options, console, name)
+                if "guesses" in options.only and name == "bundled":
+                    guesses(options, console, folder.parent / "peers.log")
                 if "http" in options.only:
                     with servers(folder, options, console) as over:
                         everybody = {"ours": peers["ours"], **over}

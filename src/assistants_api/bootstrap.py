@@ -220,6 +220,7 @@ def _local_engine(settings: Settings) -> Engine:
         adapter=settings.adapter,
         dedicated=settings.dedicated,
         is_compiled=settings.compile,
+        draft_tokens=settings.draft_tokens,
         max_rows=settings.max_batch,
     )
     if not settings.models:

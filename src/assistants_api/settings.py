@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     compile: bool = Field(
         False, description="Compile the decode step at load: quicker for small models and few streams."
     )
+    draft_tokens: int = Field(
+        8, ge=0, description="Tokens of an answer that a step guesses ahead from what was said; 0 for none."
+    )
     upstream_url: Annotated[tuple[Upstream, ...], NoDecode] = Field(
         (),
         description="For ENGINE=remote: base URLs, a comma list; each may add ' key=… model=… limit=…'.",

@@ -43,11 +43,11 @@ def test_each_turn_ends_once_whatever_happens(model: Any, seed: int, monkeypatch
     real = loop.scheduler._forward
     broken: set[int] = set()
 
-    def forward(block: Any, first: int, ids: list[list[int]], starts: list[int]) -> Any:
+    def forward(block: Any, first: int, ids: list[list[int]], places: list[list[int]], keep: int = 1) -> Any:
         rows = loop.scheduler._rows[first : first + len(ids)] if block is loop.scheduler._block else []
         if any(row.turn in broken for row in rows):
             raise RuntimeError("this turn breaks the step")
-        return real(block, first, ids, starts)
+        return real(block, first, ids, places, keep)
 
     monkeypatch.setattr(loop.scheduler, "_forward", forward)
     cancelled: set[int] = set()

@@ -82,6 +82,8 @@ _COUNTERS = {
     "generated_tokens": ("assistants_engine_generated_tokens", "Tokens that the model wrote."),
     "read_tokens": ("assistants_engine_read_tokens", "Prompt tokens that the model read."),
     "reused_tokens": ("assistants_engine_reused_tokens", "Prompt tokens whose state was there already."),
+    "drafted_tokens": ("assistants_engine_drafted_tokens", "Tokens of answers that were guessed ahead."),
+    "accepted_tokens": ("assistants_engine_accepted_tokens", "Guessed tokens that were right."),
     "restarts": ("assistants_engine_restarts", "Times that the model's process was started again."),
 }
 _HISTOGRAMS = {

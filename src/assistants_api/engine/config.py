@@ -13,9 +13,9 @@ class EngineConfig:
     `model` is a local folder or a hub id; `adapter` a folder with a LoRA adapter for it. `is_compiled`
     makes one program of a decode step at load, which takes a C++ compiler. `threads` None means
     the cores that this process may use. `kv_bytes` None means a share of the memory that is free after the
-    model is loaded. `dedicated` lets idle threads spin: quicker on a machine of its own, much slower on a
-    shared one. A child that has been silent for `silent_after` seconds, or in one step for `stuck_after`, is
-    taken for hung and replaced.
+    model is loaded. `draft_tokens` is how many tokens of one answer a step may guess ahead. `dedicated` lets
+    idle threads spin: quicker on a machine of its own, much slower on a shared one. A child that has been
+    silent for `silent_after` seconds, or in one step for `stuck_after`, is taken for hung and replaced.
     """
 
     model: str | Path = BUNDLED_MODEL
@@ -31,6 +31,7 @@ class EngineConfig:
     parked_share: float = 0.5
     prefill_chunk: int = 512
     stall_budget: float = 0.1
+    draft_tokens: int = 8
     dedicated: bool = False
     offline: bool = False
     silent_after: float = 15.0

@@ -67,9 +67,14 @@ class FusedForward:
                 _separate(getattr(layer, name), whole, parts)
 
     def __call__(
-        self, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, mask: torch.Tensor | None
+        self,
+        block: KvBlock,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        mask: torch.Tensor | None,
+        keep: int = 1,
     ) -> torch.Tensor:
-        """Logits `[rows, vocabulary]` after the last of each row's new tokens, `ids` `[rows, tokens]`.
+        """Logits `[rows · keep, vocabulary]` after the last `keep` of each row's `ids`, `[rows, tokens]`.
 
         The block has been aimed at these positions; `mask` `[rows, 1, tokens, seen]` is added to scores, None
         where one new token may look at all that its row has.
@@ -91,7 +96,7 @@ class FusedForward:
             y = self._normed(x, layer.post_attention_layernorm)
             gate, up = layer.mlp.gate_up_proj(y).chunk(2, -1)
             x = _added(x, functional.silu(gate).mul_(up), layer.mlp.down_proj)
-        last = x.view(rows, tokens, -1)[:, -1]
+        last = x.view(rows, tokens, -1)[:, -keep:].flatten(0, 1)
         logits: torch.Tensor = self._net.lm_head(self._normed(last, body.norm))
         return logits
 

@@ -103,18 +103,20 @@ class Model:
         found: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return found
 
-    def forward(self, block: KvBlock, first: int, ids: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Logits `[rows, vocabulary]` after the last of each row's new tokens."""
+    def forward(
+        self, block: KvBlock, first: int, ids: torch.Tensor, positions: torch.Tensor, keep: int = 1
+    ) -> torch.Tensor:
+        """Logits `[rows · keep, vocabulary]` after each of the last `keep` new tokens of each row."""
         seen = block.aim(first, positions)
         with torch.inference_mode():
             if self._fused:
-                return self._by_fused(self._fused, block, ids, positions, seen)
+                return self._by_fused(self._fused, block, ids, positions, seen, keep)
             if ids.shape[1] == 1 and self._compiled and not block.runs:
                 return self._by_program(self._compiled, block, ids, positions, seen)
-            return self._plainly(block, ids, positions, seen)
+            return self._plainly(block, ids, positions, seen, keep)
 
     def _plainly(
-        self, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
+        self, block: KvBlock, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, keep: int = 1
     ) -> torch.Tensor:
         out = self.net(
             input_ids=ids,
@@ -122,9 +124,9 @@ class Model:
             attention_mask=self._masks(seen, positions),
             past_key_values=block,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
         )
-        logits: torch.Tensor = out.logits[:, -1]
+        logits: torch.Tensor = out.logits[:, -keep:].flatten(0, 1)
         return logits
 
     def _by_program(
@@ -139,13 +141,14 @@ class Model:
         ids: torch.Tensor,
         positions: torch.Tensor,
         seen: torch.Tensor,
+        keep: int = 1,
     ) -> torch.Tensor:
         is_sliding = "sliding_attention" in self._kinds
         if ids.numel() == 1 and not is_sliding:
             return forward(block, ids, positions, None)
         allowed = seen & self._near(seen, positions) if is_sliding else seen
         mask = torch.zeros_like(allowed, dtype=self.dtype).masked_fill_(~allowed, float("-inf"))
-        return forward(block, ids, positions, mask)
+        return forward(block, ids, positions, mask, keep)
 
     def _compile(self) -> None:
         """Decode steps as one program, where it says what the plain step says."""

@@ -13,6 +13,7 @@ from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import Part, Prompt, Started, Stop, Text, Thought
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.calls import Found
+from assistants_api.engine.drafts import Drafts
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.messages import Submit
 from assistants_api.engine.model import Model
@@ -35,6 +36,7 @@ class Row:
         self.asked = len(asked)
         self.ids = asked + begun
         self.before = len(self.ids)
+        self.drafts = Drafts(self.ids)
         self.limit = _limit(prompt, self.asked, len(begun), model.window)
         self.cached = 0
         self.filled = 0
@@ -78,6 +80,11 @@ class Row:
     def spent(self) -> int:
         """Tokens of the answer so far, its given start included."""
         return len(self.ids) - self.asked
+
+    @property
+    def room(self) -> int:
+        """Tokens that the answer may still get."""
+        return self.limit - self.spent
 
     @property
     def unread(self) -> int:

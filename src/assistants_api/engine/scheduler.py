@@ -21,6 +21,7 @@ _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
 _LEAST_KV = 64 << 20
+_FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
 
 
@@ -39,6 +40,8 @@ class Scheduler:
         self._prefill_rate = 2000.0
         self._decode_rate = self._decode_time = 0.0
         self._steps = self._generated = self._reused = self._read = 0
+        self._free_tokens = _FREE_TOKENS.get(model.device.type, 16)
+        self._drafted_tokens = self._accepted_tokens = 0
         self._measures = Measures()
         self._step_time = 0.0
         self._first_token = 0.0
@@ -72,6 +75,8 @@ class Scheduler:
             "generated_tokens": self._generated,
             "read_tokens": self._read,
             "reused_tokens": self._reused,
+            "drafted_tokens": self._drafted_tokens,
+            "accepted_tokens": self._accepted_tokens,
             "kv_bytes": self._block.bytes(),
             "kv_limit": self._kv_limit,
             "parked_rows": len(self._parked),
@@ -161,11 +166,7 @@ class Scheduler:
                 if row.filled and row.staging is not None:
                     block.put(number, row.staging.share(0, row.filled), row.filled)
             ids = [[row.ids[place] for place in own] for row, own in zip(group, places, strict=True)]
-            device = self._model.device
-            logits = self._model.forward(
-                block, 0, torch.tensor(ids, device=device), torch.tensor(places, device=device)
-            )
-            tokens = _choose(logits, group)
+            tokens = _choose(self._forward(block, 0, ids, places), group)
         except Exception:
             self._parked.clear()
             return False
@@ -184,7 +185,7 @@ class Scheduler:
         ids = row.ids[row.filled : row.filled + size]
         began = time.monotonic()
         try:
-            logits = self._forward(row.staging, 0, [ids], [row.filled])
+            logits = self._forward(row.staging, 0, [ids], [list(range(row.filled, row.filled + len(ids)))])
             token = _choose(logits, [row])[0]
         except Exception as error:
             told.append(_failed(row, error))
@@ -222,36 +223,73 @@ class Scheduler:
         self._rows.append(row)
 
     def _decode(self, told: list[Delta | Refused]) -> None:
+        """Every row says its next token, and those behind it for as long as they are what was guessed."""
         rows = list(self._rows)
         if not rows:
             return
-        began = time.monotonic()
-        last = [[row.ids[-1]] for row in rows]
-        places = [len(row.ids) - 1 for row in rows]
-        self._block.grow(rows=len(rows), length=max(places) + 1)
-        try:
-            tokens = _choose(self._forward(self._block, 0, last, places), rows)
-        except Exception:
-            self._parked.clear()
-            tokens = self._one_by_one(rows, told)
+        began, before = time.monotonic(), self._generated
+        drafts = self._drafted(rows)
+        width = 1 + max(map(len, drafts))
+        ids, places = _side_by_side(rows, drafts, width)
+        self._block.grow(rows=len(rows), length=1 + max(own[-1] for own in places))
         self._measures.batch_rows.note(len(rows))
-        for row, token in zip(rows, tokens, strict=True):
-            row.filled = len(row.ids)
-            row.said_at = self._measures.token(row.arrived, row.said_at)
-            if row.end is None:
-                self._said(row, token, told)
+        spots = [(place + 1) * width - 1 - len(draft) for place, draft in enumerate(drafts)]
+        going, right = list(range(len(rows))), [0] * len(rows)
+        logits: torch.Tensor | None = None
+        while going:
+            speaking = [rows[place] for place in going]
+            try:
+                if logits is None:
+                    logits = self._forward(self._block, 0, ids, places, width)
+                own = logits if width == 1 else logits[[spots[place] + right[place] for place in going]]
+                tokens = _choose(own, speaking)
+            except Exception:
+                self._parked.clear()
+                tokens, drafts = self._one_by_one(rows, going, told), [[] for _ in rows]
+            for row, token in zip(speaking, tokens, strict=True):
+                self._next(row, token, told)
+            going = [
+                place
+                for place, token in zip(going, tokens, strict=True)
+                if rows[place].end is None and drafts[place][right[place] : right[place] + 1] == [token]
+            ]
+            for place in going:
+                right[place] += 1
+        self._judge(rows, drafts, right)
         self._sweep()
         spent = time.monotonic() - began
         self._decode_time += 0.2 * (spent - self._decode_time) if self._decode_time else spent
-        rate = len(rows) / max(1e-6, spent)
+        rate = (self._generated - before) / max(1e-6, spent)
         self._decode_rate += 0.1 * (rate - self._decode_rate)
 
-    def _one_by_one(self, rows: list[Row], told: list[Delta | Refused]) -> list[int | None]:
-        """The same step again for each row alone, so that only the guilty one fails."""
+    def _drafted(self, rows: list[Row]) -> list[list[int]]:
+        """What each row may say next, as far as it is guessed, and checking it costs next to nothing."""
+        most = min(self._config.draft_tokens, self._free_tokens // len(rows) - 1)
+        return [row.drafts.propose(min(most, row.room - 1)) if most > 0 else [] for row in rows]
+
+    def _judge(self, rows: list[Row], drafts: list[list[int]], right: list[int]) -> None:
+        for row, draft, count in zip(rows, drafts, right, strict=True):
+            if draft:
+                row.drafts.judge(len(draft), count)
+                self._drafted_tokens += len(draft)
+                self._accepted_tokens += count
+
+    def _next(self, row: Row, token: int | None, told: list[Delta | Refused]) -> None:
+        """What the row has read is all that it has said so far; now it says this."""
+        row.filled = len(row.ids)
+        row.said_at = self._measures.token(row.arrived, row.said_at)
+        if row.end is None:
+            self._said(row, token, told)
+
+    def _one_by_one(
+        self, rows: list[Row], places: list[int], told: list[Delta | Refused]
+    ) -> list[int | None]:
+        """The step again for each row in these places alone, so that only the guilty one fails."""
         tokens: list[int | None] = []
-        for place, row in enumerate(rows):
+        for place in places:
+            row = rows[place]
             try:
-                logits = self._forward(self._block, place, [[row.ids[-1]]], [len(row.ids) - 1])
+                logits = self._forward(self._block, place, [[row.ids[-1]]], [[len(row.ids) - 1]])
                 tokens.append(_choose(logits, [row])[0])
             except Exception as error:
                 told.append(_failed(row, error))
@@ -292,12 +330,12 @@ class Scheduler:
             self._block.move(len(self._rows), place, last.filled)
             self._rows[place] = last
 
-    def _forward(self, block: KvBlock, first: int, ids: list[list[int]], starts: list[int]) -> torch.Tensor:
+    def _forward(
+        self, block: KvBlock, first: int, ids: list[list[int]], places: list[list[int]], keep: int = 1
+    ) -> torch.Tensor:
         device = self._model.device
-        tokens = torch.tensor(ids, device=device)
-        offsets = torch.arange(tokens.shape[1], device=device)
         return self._model.forward(
-            block, first, tokens, torch.tensor(starts, device=device)[:, None] + offsets
+            block, first, torch.tensor(ids, device=device), torch.tensor(places, device=device), keep
         )
 
 
@@ -332,6 +370,21 @@ def _alike(order: list[Row], size: int) -> list[Row]:
             break
         group.append(row)
     return group
+
+
+def _side_by_side(
+    rows: list[Row], drafts: list[list[int]], width: int
+) -> tuple[list[list[int]], list[list[int]]]:
+    """The last token of each row and its draft, `width` in all, and their places.
+
+    A row with a shorter draft reads its last token several times, at the same place, which changes nothing.
+    """
+    ids, places = [], []
+    for row, draft in zip(rows, drafts, strict=True):
+        last, again = len(row.ids) - 1, width - len(draft)
+        ids.append([row.ids[-1]] * again + draft)
+        places.append([last] * again + list(range(last + 1, last + 1 + len(draft))))
+    return ids, places
 
 
 def _failed(row: Row, error: Exception) -> Refused:
