@@ -19,12 +19,12 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from assistants_api.engine.batch import chosen
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import CannotLoadModel, Model
 from assistants_api.engine.rows import Row
-from assistants_api.engine.scheduler import _choose, _failed
 
 
 class _Gone(Exception):
@@ -110,7 +110,7 @@ class Alone:
         except _Gone:
             pass
         except Exception as error:
-            self._told.put(_failed(row, error))
+            self._told.put(row.failure(error))
         finally:
             self._told.put(None)
 
@@ -125,7 +125,7 @@ class Alone:
         """Chooses and says the row's next token, by `logits` `[1, vocabulary]`."""
         if self._gone.is_set():
             raise _Gone
-        token = _choose(logits, [row])[0]
+        token = chosen(logits, [row])[0]
         if token is None:
             raise ArithmeticError("the model's numbers are not finite")
         self._note(row)

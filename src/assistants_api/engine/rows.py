@@ -15,7 +15,7 @@ from assistants_api.domain.usage import Usage
 from assistants_api.engine.calls import Found
 from assistants_api.engine.drafts import Drafts
 from assistants_api.engine.kv import KvBlock
-from assistants_api.engine.messages import Submit
+from assistants_api.engine.messages import Refused, Submit
 from assistants_api.engine.model import Model
 from assistants_api.engine.sampler import Draw, logprobs, uniform, weigh
 from assistants_api.engine.text import Aside, Speech
@@ -131,6 +131,10 @@ class Row:
     def finish(self) -> list[Part]:
         """The parts of a turn that has ended before it said anything."""
         return self._parts(self._ending()) if self.is_over() else []
+
+    def failure(self, error: Exception) -> Refused:
+        """What is told when the model failed on this turn."""
+        return Refused(self.turn, f"The model failed on this turn: {error}", "server_error")
 
     def is_over(self) -> bool:
         """Whether nothing may be generated any more."""

@@ -2,20 +2,19 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from assistants_api.domain.prompt import Part
 from assistants_api.engine import machine
+from assistants_api.engine.batch import alike, chosen, side_by_side
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock, Parked
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
 from assistants_api.engine.rows import Row
-from assistants_api.engine.sampler import choose, confine
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
@@ -139,7 +138,7 @@ class Scheduler:
             now = time.monotonic()
             order = sorted(self._filling, key=lambda r: r.unread - _AGEING * (now - r.arrived))
             size = self._chunk(budget - (now - began))
-            group = _alike(order, size)
+            group = alike(order, size)
             is_through = len(group) > 1 and self._together(group, told)
             if not is_through and (is_through := self._one_chunk(order[0], size, told)):
                 self._filling.remove(order[0])
@@ -166,7 +165,7 @@ class Scheduler:
                 if row.filled and row.staging is not None:
                     block.put(number, row.staging.share(0, row.filled), row.filled)
             ids = [[row.ids[place] for place in own] for row, own in zip(group, places, strict=True)]
-            tokens = _choose(self._forward(block, 0, ids, places), group)
+            tokens = chosen(self._forward(block, 0, ids, places), group)
         except Exception:
             self._parked.clear()
             return False
@@ -186,9 +185,9 @@ class Scheduler:
         began = time.monotonic()
         try:
             logits = self._forward(row.staging, 0, [ids], [list(range(row.filled, row.filled + len(ids)))])
-            token = _choose(logits, [row])[0]
+            token = chosen(logits, [row])[0]
         except Exception as error:
-            told.append(_failed(row, error))
+            told.append(row.failure(error))
             return True
         row.filled += len(ids)
         self._read += len(ids)
@@ -230,7 +229,7 @@ class Scheduler:
         began, before = time.monotonic(), self._generated
         drafts = self._drafted(rows)
         width = 1 + max(map(len, drafts))
-        ids, places = _side_by_side(rows, drafts, width)
+        ids, places = side_by_side(rows, drafts, width)
         self._block.grow(rows=len(rows), length=1 + max(own[-1] for own in places))
         self._measures.batch_rows.note(len(rows))
         spots = [(place + 1) * width - 1 - len(draft) for place, draft in enumerate(drafts)]
@@ -242,7 +241,7 @@ class Scheduler:
                 if logits is None:
                     logits = self._forward(self._block, 0, ids, places, width)
                 own = logits if width == 1 else logits[[spots[place] + right[place] for place in going]]
-                tokens = _choose(own, speaking)
+                tokens = chosen(own, speaking)
             except Exception:
                 self._parked.clear()
                 tokens, drafts = self._one_by_one(rows, going, told), [[] for _ in rows]
@@ -290,23 +289,23 @@ class Scheduler:
             row = rows[place]
             try:
                 logits = self._forward(self._block, place, [[row.ids[-1]]], [[len(row.ids) - 1]])
-                tokens.append(_choose(logits, [row])[0])
+                tokens.append(chosen(logits, [row])[0])
             except Exception as error:
-                told.append(_failed(row, error))
+                told.append(row.failure(error))
                 row.end = "failed"
                 tokens.append(None)
         return tokens
 
     def _said(self, row: Row, token: int | None, told: list[Delta | Refused]) -> None:
         if token is None:
-            told.append(_failed(row, ArithmeticError("the model's numbers are not finite")))
+            told.append(row.failure(ArithmeticError("the model's numbers are not finite")))
             row.end = "failed"
             return
         self._generated += 1
         try:
             parts: list[Part] = row.say(token)
         except Exception as error:
-            told.append(_failed(row, error))
+            told.append(row.failure(error))
             row.end = "failed"
             return
         if parts:
@@ -337,58 +336,6 @@ class Scheduler:
         return self._model.forward(
             block, first, torch.tensor(ids, device=device), torch.tensor(places, device=device), keep
         )
-
-
-def _choose(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
-    """The next token of each row, among those that its form allows, weighed as it asks."""
-    allowed = [row.allowed() for row in rows]
-    own = logits
-    if any(bits is not None for bits in allowed) or any(row.weighs for row in rows):
-        logits = logits.float().clone()
-    for place, row in enumerate(rows):
-        if row.weighs:
-            row.weigh(logits[place])
-    confine(logits, allowed)
-    tokens = choose(logits, [row.draw for row in rows])
-    for place, (row, token) in enumerate(zip(rows, tokens, strict=True)):
-        if row.top_logprobs is not None and token is not None:
-            row.note(own[place], token)
-    return tokens
-
-
-def _alike(order: list[Row], size: int) -> list[Row]:
-    """The first rows whose prompts, filled up to the longest of them, make a chunk of at most `size` tokens.
-
-    None is less than half as long as the longest: filling up costs as much as reading.
-    """
-    group: list[Row] = []
-    least = longest = 0
-    for row in order:
-        least = min(least or row.unread, row.unread)
-        longest = max(longest, row.unread)
-        if longest > 2 * least or longest * (len(group) + 1) > size:
-            break
-        group.append(row)
-    return group
-
-
-def _side_by_side(
-    rows: list[Row], drafts: list[list[int]], width: int
-) -> tuple[list[list[int]], list[list[int]]]:
-    """The last token of each row and its draft, `width` in all, and their places.
-
-    A row with a shorter draft reads its last token several times, at the same place, which changes nothing.
-    """
-    ids, places = [], []
-    for row, draft in zip(rows, drafts, strict=True):
-        last, again = len(row.ids) - 1, width - len(draft)
-        ids.append([row.ids[-1]] * again + draft)
-        places.append([last] * again + list(range(last + 1, last + 1 + len(draft))))
-    return ids, places
-
-
-def _failed(row: Row, error: Exception) -> Refused:
-    return Refused(row.turn, f"The model failed on this turn: {error}", "server_error")
 
 
 def _room_for_state() -> int:
