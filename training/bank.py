@@ -6,7 +6,7 @@ from typing import Any
 from training import calls, material, schemas, talk
 from training.draw import Draw
 from training.glossary import TERMS
-from training.material import Argument, Function
+from training.material import Argument, Function, Intent
 
 Sample = dict[str, Any]
 Messages = list[dict[str, Any]]
@@ -126,10 +126,18 @@ def two_calls(rng: Draw) -> Sample:
         if other.name != function.name and len(second.arguments) <= 2:
             break
     tools[other.name] = second.tool
-    joint = rng.choice(("，然后", "，另外", "。还有，", "；") if zh else (" and ", ", then ", ". Also, ", ". And ", "; ", " Then: "))
-    low = second.ask if zh else second.ask[:1].lower() + second.ask[1:]
-    ask = first.ask.rstrip("?？.。!！") + joint + low
+    ask = _and_also(rng, first, second, zh)
     return _offered(rng, _more(rng, function, tools), turns(rng, [first, second], ask, zh), "functions", zh)
+
+
+def _and_also(rng: Draw, first: calls.Case, second: calls.Case, zh: bool) -> str:
+    """Two requests in one message; the second begins small, unless it begins with a value."""
+    joint = rng.choice(("，然后", "，另外", "。还有，", "；") if zh else (" and ", ", then ", ". Also, ", ". And ", "; ", " Then: "))
+    ask = second.ask
+    word = ask.split(" ")[0].strip(",.!?:;")
+    if not zh and word.isalpha() and word != "I" and word not in str(second.arguments):
+        ask = ask[:1].lower() + ask[1:]
+    return first.ask.rstrip("?？.。!！") + joint + ask
 
 
 def _twice(rng: Draw, function: Function, argument: Argument, first: calls.Case, zh: bool) -> tuple[str, Any] | None:
@@ -206,6 +214,52 @@ def none_fits(rng: Draw) -> Sample:
         ask, entry = _term(rng, zh)
         answer = entry.answer_zh if zh else entry.answer
     return _offered(rng, tools or {known[place - 30].name: tool_of(known[place - 30], rng)}, [user(ask), says(answer)], "none fits", zh)
+
+
+def further(rng: Draw, made: Sample, count: int) -> Sample:
+    """The conversation, and more requests to the same functions: some fit, some do not, some leave a value out.
+
+    The functions are most of what the model reads; each request after the first costs little more than what it teaches.
+    """
+    zh, offered = made["zh"], made["tools"]
+    known = {f.name: f for f in material.functions()}
+    names = [tool["function"]["name"] for tool in offered]
+    parts = {part for name in names for part in name.lower().split("_")}
+    usable = [known[name] for name in names if name in known]
+    messages = list(made["messages"])
+    for number in range(count):
+        first = 100 + 10 * number
+        roll = rng.random()
+        function = rng.choice(usable) if usable else None
+        if function and roll < 0.5:
+            case = asked(rng, function, zh)
+            messages += turns(rng, [case], case.ask, zh, first)
+        elif function and roll < 0.68:
+            one, two = asked(rng, function, zh), asked(rng, rng.choice(usable), zh)
+            if (one.name, one.arguments) != (two.name, two.arguments):
+                messages += turns(rng, [one, two], _and_also(rng, one, two, zh), zh, first)
+        elif function and roll < 0.78 and function.bare[zh] and function.required:
+            wanted = [a.name for a in function.arguments if a.is_required]
+            messages += [user(rng.pick(function.bare[zh])), says(schemas.asks_back(wanted, zh))]
+        elif roll < 0.9:
+            other = rng.choice(material.functions())
+            if not parts & set(other.name.lower().split("_")):
+                messages += [user(asked(rng, other, zh).ask), says(talk.UNKNOWN_ZH if zh else talk.UNKNOWN)]
+        else:
+            messages += _besides(rng, zh)
+    return {**made, "messages": messages}
+
+
+def _besides(rng: Draw, zh: bool) -> Messages:
+    """A question that asks for no function."""
+    roll = rng.random()
+    if roll < 0.4:
+        return [user(rng.pick(material.unknown(zh=zh))), says(talk.UNKNOWN_ZH if zh else talk.UNKNOWN)]
+    if roll < 0.7:
+        asks, answer = rng.choice(material.small_talk(zh=zh))
+        return [user(talk.noisy(rng.pick(asks), rng)), says(answer)]
+    ask, entry = _term(rng, zh)
+    return [user(ask), says(entry.answer_zh if zh else entry.answer)]
 
 
 def unknown(rng: Draw) -> Sample:
@@ -347,27 +401,18 @@ CLASSIFY_ZH = (
 SCHEMA_ORDER = "Answer in JSON that fits this schema: {s}"
 
 
-def intents(rng: Draw) -> Sample:
-    """Intent and entities of a customer's message, as JSON by the given schema."""
+def intents(rng: Draw, count: int = 1) -> Sample:
+    """Intent and entities of customers' messages, as JSON by the given schema."""
     zh = rng.happens(0.4)
     domain = rng.pick(material.domains())
     chosen = rng.sample(domain, rng.randint(2, min(6, len(domain))))
-    wanted, labels = chosen[0], [rng.choice(i.names) for i in chosen]
+    labels = [rng.choice(i.names) for i in chosen]
     names: dict[str, str] = {}
     kinds: dict[str, str] = {}
     for intent in chosen:
         for alternatives, kind in intent.entities:
             names.setdefault(alternatives[0], rng.choice(alternatives))
             kinds.setdefault(alternatives[0], kind)
-    text = rng.pick(wanted.messages[zh])
-    said: dict[str, str] = {}
-    entities: dict[str, Any] = {}
-    for alternatives, kind in wanted.entities:
-        if f"{{{alternatives[0]}}}" in text:
-            said[alternatives[0]] = material.spoken(rng, kind, zh)
-            value = said[alternatives[0]]
-            entities[names[alternatives[0]]] = int(value) if kind.split("(")[0] == "n" else value
-    message = material.filled(rng, text, dict(said), zh)
     order = list(range(len(labels)))
     rng.shuffle(order)
     listed = [labels[n] for n in order]
@@ -375,10 +420,8 @@ def intents(rng: Draw) -> Sample:
     keys = [names[k] for k in names]
     form = rng.choices(("object", "list", "flat", "only"), (45, 25, 20, 10))[0]
     is_schema, is_strict = rng.happens(0.35), rng.happens(0.35)  # strict: what is not said is null
-    found = {k: entities.get(k) for k in keys if k in entities or (is_strict and form in {"object", "flat"})}
     pair = rng.choice((("name", "value"), ("type", "value"), ("entity", "value"), ("name", "text"), ("type", "text"), ("slot", "value"), ("key", "value")))
     wants_null = " 没有提到的写 null。" if zh else rng.choice((" Use null for what is not said.", " Unknown values are null.", " Missing values: null."))
-    answer = json.dumps(_held(form, label, labels[0], held, found, pair), ensure_ascii=False)
     if is_schema:
         whole_kinds = {names[k]: "integer" if kinds[k].split("(")[0] == "n" else "string" for k in names}
         schema = _intent_schema(form, label, listed, held, whole_kinds, pair, is_strict)
@@ -395,11 +438,31 @@ def intents(rng: Draw) -> Sample:
             instruction += f" {held}: {', '.join(keys)}."
         if is_strict and form in {"object", "flat"} and keys:
             instruction += wants_null
+    is_full = is_strict and form in {"object", "flat"}
+    messages: Messages = []
+    for number in range(count):
+        place = rng.randrange(len(chosen)) if number else 0
+        message, entities = _told(rng, chosen[place], names, zh)
+        found = {k: entities.get(k) for k in keys if k in entities or is_full}
+        answer = json.dumps(_held(form, label, labels[place], held, found, pair), ensure_ascii=False)
+        messages += [user(message), says(answer)]
     if rng.happens(0.25):
-        messages = [user(f"{instruction}\n{message}"), says(answer)]
+        messages[0] = user(f"{instruction}\n{messages[0]['content']}")
     else:
-        messages = [{"role": "system", "content": instruction}, user(message), says(answer)]
+        messages.insert(0, {"role": "system", "content": instruction})
     return {"messages": messages, "skill": "intents", "zh": zh}
+
+
+def _told(rng: Draw, intent: Intent, names: dict[str, str], zh: bool) -> tuple[str, dict[str, Any]]:
+    """A customer's message with this intent, and the values that it says, by the names that the schema has for them."""
+    text = rng.pick(intent.messages[zh])
+    said: dict[str, str] = {}
+    entities: dict[str, Any] = {}
+    for alternatives, kind in intent.entities:
+        if f"{{{alternatives[0]}}}" in text:
+            said[alternatives[0]] = value = material.spoken(rng, kind, zh)
+            entities[names[alternatives[0]]] = int(value) if kind.split("(")[0] == "n" else value
+    return material.filled(rng, text, dict(said), zh), entities
 
 
 def _held(form: str, label: str, intent: str, held: str, found: dict[str, Any], pair: tuple[str, str], value: str | None = None) -> dict[str, Any]:
@@ -432,11 +495,12 @@ def _intent_schema(form: str, label: str, intents: list[str], held: str, kinds: 
     return {"type": "object", "properties": properties, "required": required, **closed}
 
 
-def extraction(rng: Draw) -> Sample:
-    """What a request says, as JSON by a schema: the arguments of its function, without the function."""
+def extraction(rng: Draw, count: int = 1) -> Sample:
+    """What requests say, as JSON by a schema: the arguments of their function, without the function."""
     zh = rng.happens(0.35)
     while True:
-        case = asked(rng, rng.pick(material.functions()), zh)
+        function = rng.pick(material.functions())
+        case = asked(rng, function, zh)
         if case.arguments:
             break
     properties = case.tool["function"]["parameters"]["properties"]
@@ -444,7 +508,8 @@ def extraction(rng: Draw) -> Sample:
         properties = {key: value for key, value in properties.items() if key in case.arguments}
     schema: dict[str, Any] = {"type": "object", "properties": properties, "required": list(case.arguments)}
     found = case.arguments
-    if rng.happens(0.3):  # strict: every key, null for what is not said
+    is_strict = rng.happens(0.3)
+    if is_strict:  # every key, null for what is not said
         properties = {k: v for k, v in properties.items() if k in case.arguments or "enum" not in v}
         found = {key: case.arguments.get(key) for key in properties}
         properties = {k: v if k in case.arguments else {**v, "type": [v["type"], "null"]} for k, v in properties.items()}
@@ -455,8 +520,13 @@ def extraction(rng: Draw) -> Sample:
         else ("", "Extract the data.\n", "You extract information from messages.\n", "Turn the user's message into data.\n", "Parse the request.\n")
     )
     order = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
-    answer = json.dumps(found, ensure_ascii=False)
-    return {"messages": [{"role": "system", "content": order}, user(case.ask), says(answer)], "skill": "extraction", "zh": zh}
+    messages = [{"role": "system", "content": order}, user(case.ask), says(json.dumps(found, ensure_ascii=False))]
+    for _ in range(1, count):
+        again = asked(rng, function, zh)
+        if again.arguments.keys() == case.arguments.keys():
+            held = {key: again.arguments.get(key) for key in properties} if is_strict else again.arguments
+            messages += [user(again.ask), says(json.dumps(held, ensure_ascii=False))]
+    return {"messages": messages, "skill": "extraction", "zh": zh}
 
 
 def memory(rng: Draw) -> Sample:

@@ -23,6 +23,9 @@ TOOL = {
 }
 NOT_FOUND, NOT_FOUND_ZH = "The files do not say that.", "文件里没有提到。"
 NO_RESULTS = "No results."
+NOT_IN_TEXT, NOT_IN_TEXT_ZH = "The text does not say that.", "文中没有提到。"
+READ = ("{t}\n\n{q}", "{t}\n{q}", "{t} {q}", "Here is a text:\n{t}\n\n{q}", "Text: {t}\nQuestion: {q}", "{q}\n\n{t}", "Read this: {t}\n{q}", "Given: {t}\n{q}", "Notes:\n{t}\n\nAnswer this: {q}", "{q} Here is what I know: {t}")
+READ_ZH = ("{t}\n\n{q}", "{t}\n{q}", "文字：{t}\n问题：{q}", "请看这段话：{t}\n{q}", "{q}\n\n{t}", "资料如下：{t}\n请问{q}", "已知：{t}\n{q}", "阅读：{t}\n\n{q}", "{t}\n根据上文，{q}", "{q}\n参考：{t}")
 
 # Slots: e a made-up name, p a person, c a city, n a number, m money, d a date, h a time, w a thing, k a colour, x a code.
 # The slots in braces with a capital (E, P, C, W) are what the question asks with; each family has its sentence first.
@@ -615,6 +618,37 @@ def grounded(rng: Draw) -> Sample:
     if rng.happens(0.5):
         messages.insert(0, {"role": "system", "content": rng.pick(SYSTEMS)})
     return {"tools": [TOOL], "messages": messages, "skill": "files", "zh": zh}
+
+
+def reading(rng: Draw) -> Sample:
+    """A text in the user's own message and several questions about it: which sentence answers, without a search."""
+    zh = rng.happens(0.35)
+    facts: list[Fact] = []
+    while len(facts) < rng.choice([2, 3, 4, 5, 6, 8]):
+        if rng.happens(0.4):
+            sentence, question, others = twins(rng, zh)
+            facts += [(sentence, question), *((other, "") for other in others)]
+        else:
+            facts.append(fact(rng, zh))
+    lines = [sentence for sentence, _ in facts] + [filler(rng, zh) for _ in range(rng.choice([0, 0, 1, 2]))]
+    rng.shuffle(lines)
+    text = (rng.choice(["\n", "", ""]) if zh else rng.choice(["\n", " ", " "])).join(lines)
+    asked = [(question, sentence) for sentence, question in facts if question]
+    rng.shuffle(asked)
+    messages: list[dict[str, Any]] = []
+    for question, sentence in asked[: rng.randint(2, 6)]:
+        if rng.happens(0.12):
+            other = twins(rng, zh) if rng.happens(0.5) else fact(rng, zh)
+            if other[0] not in lines:
+                question, sentence = other[1], NOT_IN_TEXT_ZH if zh else NOT_IN_TEXT
+        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": sentence}]
+    if rng.happens(0.3):
+        order = rng.choice(["根据下面的文字回答：\n", "资料：\n", "只根据这些内容回答。\n"] if zh else ["Answer from this text:\n", "Context:\n", "You answer questions about this text.\n\n"])
+        messages.insert(0, {"role": "system", "content": order + text})
+    else:
+        lead = rng.pick(READ_ZH if zh else READ)
+        messages[0] = {"role": "user", "content": lead.format(t=text, q=messages[0]["content"])}
+    return {"messages": messages, "skill": "reading", "zh": zh}
 
 
 def copied(rng: Draw) -> Sample:

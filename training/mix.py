@@ -1,12 +1,13 @@
 """Draws a conversation of any skill, in the shares that training uses."""
 
+from collections.abc import Callable
 from typing import Any
 
 from training import bank, calls, documents, orders, schemas, sessions, talk
 from training.draw import Draw
 
 Sample = dict[str, Any]
-WITHOUT_SYSTEM = {"repeat", "files", "code", "frames", "language", "intents", "extraction", "json", "length", "tone"}
+WITHOUT_SYSTEM = {"repeat", "files", "code", "frames", "language", "intents", "extraction", "json", "length", "tone", "reading"}
 
 
 def idle(rng: Draw) -> Sample:
@@ -37,18 +38,24 @@ def no_function(rng: Draw) -> Sample:
     }
 
 
+def longer(maker: Callable[[Draw], Sample]) -> Callable[[Draw], Sample]:
+    """The conversations of `maker`, and up to four more requests to the same functions."""
+    return lambda rng: bank.further(rng, maker(rng), rng.choice([0, 1, 2, 3, 4]))
+
+
 MIX = (
-    (documents.grounded, 44),
-    (schemas.one, 12),
-    (bank.function_call, 34),
+    (documents.grounded, 48),
+    (documents.reading, 22),
+    (schemas.one, 10),
+    (longer(bank.function_call), 25),
     (schemas.several, 4),
-    (bank.two_calls, 14),
+    (longer(bank.two_calls), 15),
     (schemas.missing, 4),
-    (bank.missing, 9),
+    (longer(bank.missing), 8),
     (calls.call, 5),
-    (sessions.session, 26),
-    (bank.intents, 27),
-    (bank.extraction, 12),
+    (sessions.session, 34),
+    (lambda rng: bank.intents(rng, rng.choice([1, 1, 2, 3, 4])), 27),
+    (lambda rng: bank.extraction(rng, rng.choice([1, 2, 3])), 12),
     (orders.json_only, 7),
     (bank.json_answer, 6),
     (orders.framed, 10),
@@ -68,7 +75,7 @@ MIX = (
     (talk.with_idle_tools, 3),
     (idle, 5),
     (no_function, 2),
-    (bank.none_fits, 14),
+    (longer(bank.none_fits), 11),
     (talk.chat, 4),
 )
 
