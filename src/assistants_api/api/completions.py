@@ -12,15 +12,17 @@ from assistants_api.api.routing import StrictRoute, takes
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.services import completions
+from assistants_api.wire.chat_requests import (
+    CreateChatCompletionRequest,
+    DeploymentChatCompletionRequest,
+    UpdateChatCompletionRequest,
+)
 from assistants_api.wire.completions import (
     ChatCompletionObject,
-    CreateChatCompletionRequest,
     DeleteChatCompletionResponse,
-    DeploymentChatCompletionRequest,
     ListChatCompletionMessagesResponse,
     ListChatCompletionsResponse,
     StoredMessage,
-    UpdateChatCompletionRequest,
 )
 
 router = APIRouter(prefix="/chat/completions", tags=["Chat"], route_class=StrictRoute)

@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 from assistants_api.wire.assist import AssistRequest
 from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssistantRequest
 from assistants_api.wire.chat_events import CreateChatCompletionStreamResponse
-from assistants_api.wire.completions import CreateChatCompletionRequest, UpdateChatCompletionRequest
+from assistants_api.wire.chat_requests import CreateChatCompletionRequest, UpdateChatCompletionRequest
 from assistants_api.wire.embeddings import CreateEmbeddingRequest
 from assistants_api.wire.files import CompleteUploadRequest, CreateUploadRequest, FileForm, PartForm
 from assistants_api.wire.messages import CreateMessageRequest, ModifyMessageRequest
