@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,52 +20,27 @@ from assistants_api.agent.context import (
 from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, Tool, ToolOutput, ToolReturned
 from assistants_api.domain.errors import DatabaseAway, EngineFailed, LostLease, NotFound, Unavailable
-from assistants_api.domain.file import File
 from assistants_api.domain.job import Job
-from assistants_api.domain.json import JsonObject
-from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.model import Catalogue
-from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import CallPiece, ChatMessage, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.sandbox import SandboxOff
-from assistants_api.domain.step import RunStep
 from assistants_api.domain.usage import Usage
-from assistants_api.domain.vector_store import VectorStore, store_ids
 from assistants_api.knowledge.search import Searcher
 from assistants_api.ports import Blobs, Engine
 from assistants_api.services.recording import Interrupted, Recording
 from assistants_api.store.database import Database
-from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
 from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.tools.file_search import FileSearch
 from assistants_api.tools.running_code import RunningCode, names_of
 from assistants_api.worker.interrupts import StopSignal
+from assistants_api.worker.stored_run import StoredRun, stored_run
 
 logger = logging.getLogger(__name__)
 
 # Older messages than fit this many bytes per token of the window are not even read.
 _BYTES_PER_TOKEN = 12
-_PAGE = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is stored of a run when a worker takes it up."""
-
-    run: Run
-    history: list[Message]
-    own: list[Message]
-    steps: list[RunStep]
-    open_message: Message | None
-    open_step: RunStep | None
-    shown: Shown
-    turns: list[dict[str, Any]]
-    stores: list[VectorStore]
-    thread_store_ids: list[str]
-    code_files: list[File]
-    had_code: bool
 
 
 class RunCarrier:
@@ -96,7 +70,7 @@ class RunCarrier:
         try:
             async with self._db.read() as tx:
                 seq = await tx.events.last_seq(job.subject_id)
-                state = await self._state(tx, job.subject_id)
+                state = await stored_run(tx, job.subject_id, self._history_bytes)
             leg = _Leg(
                 self, Recording(self._writer, Channel(job.subject_id, job.lease, seq), state.run), state
             )
@@ -106,75 +80,21 @@ class RunCarrier:
         except NotFound:
             logger.info("run %s was deleted while it was carried", job.subject_id)
 
-    async def load(self, run_id: str) -> _State:
+    async def load(self, run_id: str) -> StoredRun:
         """What is stored of the run now."""
         async with self._db.read() as tx:
-            return await self._state(tx, run_id)
+            return await stored_run(tx, run_id, self._history_bytes)
 
-    async def _state(self, tx: Tx, run_id: str) -> _State:
-        run = await tx.runs.get(run_id)
-        own = await tx.messages.of_run(run_id)
-        steps = await tx.steps.of_run(run_id)
-        open_message = await tx.messages.open_of(run_id)
-        shown = Shown() if open_message is None else await tx.events.shown_of(run_id, open_message.id)
-        open_step = await tx.steps.open_of(run_id)
-        trace = await tx.traces.find(run_id)
-        turns = list(trace["turns"]) if trace else []
-        history = await self._history(tx, run)
-        stores: list[VectorStore] = []
-        thread_store_ids: list[str] = []
-        if any(tool["type"] == FILE_SEARCH for tool in run.tools):
-            thread = await tx.threads.get(run.thread_id)
-            thread_store_ids = store_ids(thread.tool_resources)
-            wanted = [*store_ids(run.tool_resources), *thread_store_ids]
-            stores = await tx.vector_stores.existing(list(dict.fromkeys(wanted)))
-        code_files: list[File] = []
-        had_code = False
-        if any(tool["type"] == CODE_INTERPRETER for tool in run.tools):
-            thread = await tx.threads.get(run.thread_id)
-            named = [*_code_file_ids(run.tool_resources), *_code_file_ids(thread.tool_resources)]
-            code_files = await tx.files.existing(list(dict.fromkeys(named)))
-            had_code = await tx.steps.has_code(run.thread_id)
-        return _State(
-            run=run,
-            history=history,
-            own=own,
-            steps=steps,
-            open_message=open_message,
-            open_step=open_step,
-            shown=shown,
-            turns=turns,
-            stores=stores,
-            thread_store_ids=thread_store_ids,
-            code_files=code_files,
-            had_code=had_code,
-        )
-
-    async def _history(self, tx: Tx, run: Run) -> list[Message]:
-        """The thread without this run's own messages, oldest first: as much as could ever be shown.
-
-        The first message is always there, because truncation leaves out the middle.
-        """
-        limit = (
-            self._engine.describe(self._catalogue.resolve(run.model)).context_window or 1 << 17
-        ) * _BYTES_PER_TOKEN
-        newest: list[Message] = []
-        size, before = 0, None
-        while size < limit:
-            page = await tx.messages.newest(run.thread_id, limit=_PAGE, before=before)
-            newest += [message for message in page if message.run_id != run.id]
-            size += sum(len(message.text) + 1 for message in page)
-            if len(page) < _PAGE:
-                return newest[::-1]
-            before = page[-1].id
-        first = (await tx.messages.page(run.thread_id, PageQuery(1, "asc"))).data[0]
-        return [first, *(message for message in newest[::-1] if message.id != first.id)]
+    def _history_bytes(self, run: Run) -> int:
+        """How much of a thread could ever be shown to the run's model."""
+        window = self._engine.describe(self._catalogue.resolve(run.model)).context_window or 1 << 17
+        return window * _BYTES_PER_TOKEN
 
 
 class _Leg:
     """One leg of one run."""
 
-    def __init__(self, carrier: RunCarrier, recording: Recording, state: _State) -> None:
+    def __init__(self, carrier: RunCarrier, recording: Recording, state: StoredRun) -> None:
         self._carrier = carrier
         self._engine = carrier._engine
         self._model = carrier._catalogue.resolve(state.run.model)
@@ -259,7 +179,7 @@ class _Leg:
         }
         self._turns.append(self._turn)
         self._citations = Citations(
-            _cited_files(state.steps), state.shown.text, len(state.shown.annotations), _links(state.steps)
+            state.cited_files(), state.shown.text, len(state.shown.annotations), state.links()
         )
         is_over = True
         async for event in _guarded(stop, answer(fitted.prompt, self._engine, self._tools())):
@@ -329,7 +249,7 @@ class _Leg:
             self._recording.say(piece.text, piece.annotations)
         else:
             self._turn.setdefault("first_token_at", time.time())
-            images = _new_images(self._state.steps)
+            images = self._state.new_images()
             await self._recording.open_message(piece.text, piece.annotations, images)
 
     def _tools(self) -> dict[str, Tool]:
@@ -415,7 +335,7 @@ class _Leg:
     async def _finish(self, reason: str, usage: Usage) -> None:
         recording = self._recording
         if not recording.has_open_message:
-            await recording.open_message("", (), _new_images(self._state.steps))
+            await recording.open_message("", (), self._state.new_images())
         if reason == "length":
             await recording.end(
                 RunStatus.INCOMPLETE,
@@ -456,46 +376,6 @@ async def _guarded(
     async with aclosing(events), aclosing(stop.guard(events)) as guarded:
         async for event in guarded:
             yield event
-
-
-def _cited_files(steps: list[RunStep]) -> dict[str, str]:
-    """Which file each marker stands for that this run's model was shown."""
-    return {
-        result["marker"]: result["file_id"]
-        for step in steps
-        for call in step.tool_calls
-        if call["type"] == FILE_SEARCH
-        for result in call[FILE_SEARCH].get("results", ())
-        if result["marker"] is not None
-    }
-
-
-def _links(steps: list[RunStep]) -> dict[str, str]:
-    """Which file each link stands for, of those that this run's code has made."""
-    return {
-        path: file_id
-        for step in steps
-        for call in step.tool_calls
-        if call["type"] == CODE_INTERPRETER
-        for path, file_id in call[CODE_INTERPRETER].get("links", {}).items()
-    }
-
-
-def _new_images(steps: list[RunStep]) -> tuple[str, ...]:
-    """The figures that this run's code has made since its last message."""
-    images: list[str] = []
-    for step in steps:
-        if step.message_id is not None:
-            images = []
-        for call in step.tool_calls:
-            if call["type"] == CODE_INTERPRETER:
-                outputs = call[CODE_INTERPRETER]["outputs"]
-                images += [each["image"]["file_id"] for each in outputs if each["type"] == "image"]
-    return tuple(images)
-
-
-def _code_file_ids(resources: JsonObject) -> list[str]:
-    return list((resources.get(CODE_INTERPRETER) or {}).get("file_ids") or [])
 
 
 def _traced(message: ChatMessage) -> dict[str, Any]:
