@@ -121,6 +121,24 @@ def test_right_guesses_save_steps(model: Any, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.model
+def test_nothing_is_guessed_beside_a_far_longer_row(model: Any) -> None:
+    short = [a_prompt("the quick brown fox", max_tokens=40, logit_bias=LIKES) for _ in range(4)]
+    long = a_prompt(REPEATING * 20, max_tokens=200, logit_bias=LIKES)
+
+    loop = Loop(model)
+    for turn, prompt in enumerate([long, *short]):
+        loop.submit(turn, prompt, seed=turn)
+    while len(loop.scheduler._rows) < 5:
+        loop.step()
+    before = loop.scheduler.details()["drafted_tokens"]
+    while len(loop.scheduler._rows) == 5:
+        loop.step()
+
+    assert loop.scheduler.details()["drafted_tokens"] == before
+    assert told(model, short).scheduler.details()["accepted_tokens"] > 0
+
+
+@pytest.mark.model
 @pytest.mark.parametrize(
     "asked",
     [
