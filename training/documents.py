@@ -245,6 +245,7 @@ ACTIONS = tuple(
     tuple(v.split())
     for v in ["sell sells sold", "build builds built", "make makes made", "buy buys bought", "use uses used", "grow grows grew", "repair repairs repaired", "import imports imported", "design designs designed", "teach teaches taught", "collect collects collected", "study studies studied", "paint paints painted", "own owns owned", "need needs needed", "produce produces produced", "offer offers offered", "deliver delivers delivered", "store stores stored", "rent rents rented"]
 )
+VERBS_ZH = ["开门", "关门", "开始", "结束", "出发", "到达", "返回", "停止", "更新", "关闭", "打烊", "集合"]
 SUBJECTS = ["office", "shop", "library", "pool", "gym", "clinic", "school", "bakery", "station", "garden", "theatre", "factory", "course", "conference", "festival", "market", "archive", "laboratory", "bus", "ferry"]
 SUBJECTS_ZH = ["办公室", "商店", "图书馆", "游泳池", "健身房", "诊所", "学校", "面包店", "车站", "花园", "剧院", "工厂", "课程", "大会", "市场", "档案馆", "实验室", "食堂", "渡轮", "仓库"]
 FILLERS = (
@@ -540,23 +541,49 @@ def _near(rng: Draw, zh: bool, sentence: str, question: str) -> list[str]:
 
 
 def twins(rng: Draw, zh: bool) -> tuple[str, str, list[str]]:
-    """A sentence, its question, and sentences of the same thing that answer something else."""
+    """A sentence, its question, and sentences of the same thing that answer something else, often with a value that looks alike."""
     v = slots(rng, zh)
-    if zh:
-        told = [(f"{v['E']}的{a}是{_value(rng, zh)}。", f"{v['E']}的{a}是什么？") for a in _two(rng, ATTRIBUTES_ZH)]
-    elif rng.happens(0.6):
+    roll = rng.random()
+    if zh and roll < 0.6:
+        values = _alike(rng, _value(rng, zh))
+        told = [(f"{v['E']}的{a}是{value}。", f"{v['E']}的{a}是什么？") for a, value in zip(_two(rng, ATTRIBUTES_ZH), values, strict=False)]
+    elif zh:
+        subject, values = rng.choice([v["E"], v["E"] + rng.pick(SUBJECTS_ZH), rng.pick(SUBJECTS_ZH)]), _alike(rng, v["h"])
+        told = [(f"{subject}{value}{verb}。", rng.choice([f"{subject}几点{verb}？", f"{subject}什么时候{verb}？"])) for verb, value in zip(_two(rng, VERBS_ZH), values, strict=False)]
+    elif roll < 0.6:
         subject = rng.pick(SUBJECTS)
         subject = rng.choice([f"The {subject}", f"The {subject}", f"The {v['E']} {subject}", v["E"]])
         low = subject[:1].lower() + subject[1:] if subject.startswith("The ") else subject
-        at = rng.choice(["at {h}", "at {h}", "on {d}"])
+        at, values = ("at", _alike(rng, v["h"])) if rng.happens(0.67) else ("on", _alike(rng, v["d"]))
         told = [
-            (f"{subject} {third} {at.format(**slots(rng, zh))}.", rng.choice([f"When does {low} {base}?", f"What time does {low} {base}?", f"when will {low} {base}"]))
-            for base, third, _ in _two(rng, VERBS)
+            (f"{subject} {third} {at} {value}.", rng.choice([f"When does {low} {base}?", f"What time does {low} {base}?", f"when will {low} {base}"]))
+            for (base, third, _), value in zip(_two(rng, VERBS), values, strict=False)
         ]
     else:
-        told = [(f"The {a} of {v['E']} is {_value(rng, zh)}.", rng.choice([f"What is the {a} of {v['E']}?", f"What's the {v['E']} {a}?"])) for a in _two(rng, ATTRIBUTES)]
+        values = _alike(rng, _value(rng, zh))
+        told = [(f"The {a} of {v['E']} is {value}.", rng.choice([f"What is the {a} of {v['E']}?", f"What's the {v['E']} {a}?"])) for a, value in zip(_two(rng, ATTRIBUTES), values, strict=False)]
+    rng.shuffle(told)
     (sentence, question), *others = told
     return sentence, question, [other for other, _ in others]
+
+
+def _alike(rng: Draw, value: str) -> list[str]:
+    """The value and two others; of numbers some begin or end alike, as 8:00 and 18:30 do."""
+    numbers = material.NUMBER.findall(value)
+    made = [value]
+    while len(made) < 3:
+        other = value
+        for number in numbers:
+            new = rng.choice([number, "1" + number, number[1:] or "7", number + rng.choice("0123456789"), str(rng.randint(0, 99)), number[:-1] + rng.choice("0123456789")])
+            other = other.replace(number, new, 1)
+        if ":" in value and value[0].isdigit():
+            hour, minutes = int(value.split(":")[0]), rng.choice(["00", "15", "30", "45", "10", "20", "40", "50"])
+            other = f"{rng.choice([(hour + 10) % 24, (hour + 10) % 20, rng.randint(0, 23)])}:{minutes}"
+        if not numbers:
+            other = words.made_up(rng)
+        if other not in made or rng.happens(0.05):
+            made.append(other)
+    return made
 
 
 def _two(rng: Draw, options: Any) -> list[Any]:
@@ -576,7 +603,7 @@ def _value(rng: Draw, zh: bool) -> str:
 def turn(rng: Draw, zh: bool, number: int = 0) -> list[dict[str, Any]]:
     """Question, search, results, answer."""
     others: list[str] | None = None
-    if rng.happens(0.2):
+    if rng.happens(0.3):
         sentence, question, others = twins(rng, zh)
     elif rng.happens(0.6):
         sentence, question, others = written(rng, zh)

@@ -14,6 +14,7 @@ from training.draw import Draw
 
 FOLDER = Path(__file__).parent / "material"
 SLOT = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+NUMBER = re.compile(r"\d+")
 OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

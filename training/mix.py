@@ -39,13 +39,13 @@ def no_function(rng: Draw) -> Sample:
 
 
 def longer(maker: Callable[[Draw], Sample]) -> Callable[[Draw], Sample]:
-    """The conversations of `maker`, and up to four more requests to the same functions."""
-    return lambda rng: bank.further(rng, maker(rng), rng.choice([0, 1, 2, 3, 4]))
+    """The conversations of `maker`, and up to three more requests to the same functions."""
+    return lambda rng: bank.further(rng, maker(rng), rng.choice([0, 0, 1, 2, 3]))
 
 
 MIX = (
-    (documents.grounded, 48),
-    (documents.reading, 22),
+    (documents.grounded, 60),
+    (documents.reading, 26),
     (schemas.one, 10),
     (longer(bank.function_call), 25),
     (schemas.several, 4),
@@ -66,7 +66,7 @@ MIX = (
     (bank.memory, 12),
     (orders.glossary, 6),
     (bank.wordings, 22),
-    (talk.greeting, 18),
+    (talk.greeting, 24),
     (talk.help_, 10),
     (talk.unknown, 2),
     (bank.unknown, 9),
