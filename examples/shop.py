@@ -108,7 +108,11 @@ assistant = client.beta.assistants.create(
 question = " ".join(sys.argv[1:]) or "I need a tent for two people for less than 200 euros. What do you recommend?"
 thread = client.beta.threads.create(messages=[{"role": "user", "content": question}])
 with client.beta.threads.runs.stream(
-    thread_id=thread.id, assistant_id=assistant.id, event_handler=Clerk(), parallel_tool_calls=False
+    thread_id=thread.id,
+    assistant_id=assistant.id,
+    event_handler=Clerk(),
+    parallel_tool_calls=False,
+    tool_choice={"type": "function", "function": {"name": "search_products"}},  # no recommendation without a search
 ) as stream:
     stream.until_done()
 print()

@@ -2,7 +2,7 @@
 
     python -m training.train [--minutes 80]
 
-    python -m training.train --start training/checkpoint --minutes 60 --first-draw 500 --peak 0.5
+    python -m training.train --start src/assistants_api/bundled --minutes 60 --first-draw 1000 --peak 0.4
 
 Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
 that was trained before; give it another first draw.
@@ -26,7 +26,7 @@ from training.model import Net, causal, exported, imported, turns, wire_copying
 from training.prepare import OUT
 
 # One conversation a row, padded to the next of these lengths; longer ones are left out.
-LENGTHS = (96, 128, 192, 256, 384, 512, 768, 1280)
+LENGTHS = (96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
 TOKENS = 8192  # a batch
 DRAW = 16_000  # conversations; each is seen once, while the next draw is being made
 COPYING_STEPS = 200

@@ -16,7 +16,7 @@ from training.evaluate import SEED, Item, Served, Skill, first_call, is_right, i
 from tests.conformance.serving import serving
 
 pytestmark = pytest.mark.model
-ITEMS = 12
+ITEMS = 40
 FLOORS = {
     "tells the output": (Skill(schemas.one, last), 0.75),
     "tells what Python printed": (
