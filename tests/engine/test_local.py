@@ -95,7 +95,8 @@ async def test_closing_a_turn_frees_its_row(engine: TransformersEngine) -> None:
     assert 0 < engine.describe().details["first_token_seconds"] < 60
     measures = engine.describe().details["measures"]
     assert measures["queue_wait_seconds"]["count"] == measures["first_token_seconds"]["count"] > 0
-    assert measures["batch_rows"]["sum"] == measures["between_tokens_seconds"]["count"] > 0
+    guessed = engine.describe().details["accepted_tokens"]  # several tokens of a row in one step
+    assert measures["batch_rows"]["sum"] + guessed == measures["between_tokens_seconds"]["count"] > 0
     assert engine.describe().details["read_tokens"] > 0
     assert isinstance((await parts_of(engine, a_prompt("next")))[-1], Stop)
 
