@@ -9,6 +9,7 @@ way joins the next one as a savepoint, so many requests share one fsync.
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -230,4 +231,16 @@ def _prepare(raw: sqlite3.Connection, record: object) -> None:
         "cache_size=-16384",
         "temp_store=MEMORY",
     ):
-        raw.execute(f"PRAGMA {pragma}").fetchall()
+        _set(raw, pragma)
+
+
+def _set(raw: sqlite3.Connection, pragma: str) -> None:
+    """Waits while another process opens, recovers or closes the file, which SQLite does not for all pragmas."""
+    for tries in range(1, _BUSY_TRIES + 1):
+        try:
+            raw.execute(f"PRAGMA {pragma}").fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or tries == _BUSY_TRIES:
+                raise
+        time.sleep(_BUSY_PAUSE)
