@@ -235,7 +235,7 @@ def _prepare(raw: sqlite3.Connection, record: object) -> None:
 
 
 def _set(raw: sqlite3.Connection, pragma: str) -> None:
-    """Waits while another process opens, recovers or closes the file, which SQLite does not for all pragmas."""
+    """Waits while another process opens, recovers or closes the file: SQLite does not, for some pragmas."""
     for tries in range(1, _BUSY_TRIES + 1):
         try:
             raw.execute(f"PRAGMA {pragma}").fetchall()
