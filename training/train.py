@@ -204,7 +204,7 @@ def save(net: Net, tokenizer: Any, folder: Path) -> None:
     end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     model = exported(net, end=end, pad=pad)
     model.generation_config = GenerationConfig(
-        eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.6, max_new_tokens=512
+        eos_token_id=[end, pad], pad_token_id=pad, do_sample=True, min_p=0.8, max_new_tokens=512
     )
     model.to("cpu", torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

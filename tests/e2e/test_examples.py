@@ -111,3 +111,25 @@ def test_a_chart_is_drawn(coding):
 )
 def test_what_takes_a_larger_model_runs_to_its_end_all_the_same(server, tmp_path, name, words):
     assert words in printed(name, server, tmp_path)
+
+
+def test_sampled_answers_cite_the_sentence_that_answers(server):
+    """The README's lines have no temperature: what is a little less likely than the right word must not be drawn."""
+    client = OpenAI(base_url=server.base_url, api_key="any")
+    store = client.vector_stores.create(name="handbook")
+    text = b"The office opens at 8:00. The office closes at 18:30."
+    client.vector_stores.files.upload_and_poll(vector_store_id=store.id, file=("handbook.md", text))
+    assistant = client.beta.assistants.create(
+        model="gpt-4o",
+        tools=[{"type": "file_search"}],
+        tool_resources={"file_search": {"vector_store_ids": [store.id]}},
+    )
+    said = set()
+    for _ in range(8):
+        thread = client.beta.threads.create(
+            messages=[{"role": "user", "content": "When does the office close?"}]
+        )
+        client.beta.threads.runs.create_and_poll(thread_id=thread.id, assistant_id=assistant.id)
+        said.add(client.beta.threads.messages.list(thread.id).data[0].content[0].text.value)
+
+    assert said == {"The office closes at 18:30.【0:0†source】"}
