@@ -1,7 +1,7 @@
 """The engine against its peers: same weights, same precision, same prompts, in turns on one machine.
 
     python -m benchmarks.engine [--models bundled,100m] [--streams 1,4,8,16,32] [--rounds 3] [--new 96]
-                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,beside,unlike,turns,form,guesses,http]
+                                [--llama-python PYTHON] [--skip NAME,...] [--only decode,steps,beside,unlike,turns,form,guesses,http]
 
 Peers: transformers' `generate` (all streams in one batch of equal lengths: its best case), its continuous batching,
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
@@ -12,7 +12,8 @@ Our engine guesses no tokens ahead here (`ASSISTANTS_DRAFT_TOKENS=0`): what rand
 real answer does so well. What guesses bring is a part of its own, on conversations that the bundled model was made for.
 
 Each cell is the median of the rounds; in a round every peer has its turn. What is printed as a ratio is ours ÷ theirs in
-tokens per second over the whole request, prompt included.
+tokens per second over the whole request, prompt included. The part `steps` leaves the prompts out: each round asks for
+whole answers and for one token behind prompts of the same length (`--prompt`, 300 tokens), and counts what lies between.
 """
 
 import argparse
@@ -24,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -456,6 +457,14 @@ class Child:
         self._process.wait()
 
 
+def wanted(options: argparse.Namespace) -> list[str]:
+    """The contenders on this machine that the chosen parts need."""
+    parts = set(options.only)
+    if parts & {"decode", "steps"}:
+        return [name for name in LOCAL if name != "ours guessing"]
+    return ["ours"] if parts - {"guesses"} else []
+
+
 @contextmanager
 def contenders(folder: Path, options: argparse.Namespace, console: Console) -> Iterator[dict[str, Any]]:
     """Everybody that can be started here."""
@@ -463,13 +472,11 @@ def contenders(folder: Path, options: argparse.Namespace, console: Console) -> I
     children: list[Any] = []
     found: dict[str, Any] = {}
     rendered = [sys.executable, "-m", "benchmarks.engine", "--contender"]
-    commands: dict[str, list[str]] = {
-        name: [*rendered, name, "--folder", str(folder)] for name in LOCAL if name != "ours guessing"
-    }
-    if options.llama_python:
+    commands = {name: [*rendered, name, "--folder", str(folder)] for name in wanted(options)}
+    if len(commands) > 1 and options.llama_python:
         gguf = folder.parent / f"{folder.name}.gguf"
         commands["llama.cpp"] = [options.llama_python, str(HERE / "llama_peer.py"), str(folder), str(gguf)]
-    else:
+    elif len(commands) > 1:
         console.print("llama.cpp is left out: no --llama-python")
     try:
         for name, command in commands.items():
@@ -538,8 +545,31 @@ def _answers(url: str, process: subprocess.Popen[bytes], patience: float = 120.0
     return False
 
 
+def whole(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
+    """Tokens per second from the requests to their last token, behind short prompts."""
+    measured: Measured = peer.measure(
+        [question(64, 1000 * turn + number) for number in range(streams)], options.new
+    )
+    return measured.rate
+
+
+def steps(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
+    """Tokens per second from the first token of the answers to the last, behind prompts of `--prompt` tokens."""
+    asked = [
+        [question(options.prompt, 20_000 + 1000 * turn + 500 * part + number) for number in range(streams)]
+        for part in (0, 1)
+    ]
+    first, all_of_it = peer.measure(asked[0], 1), peer.measure(asked[1], options.new)
+    return streams * (options.new - 1) / max(1e-9, all_of_it.seconds - first.seconds)
+
+
 def compare(
-    peers: dict[str, Any], options: argparse.Namespace, console: Console, title: str, first: str
+    peers: dict[str, Any],
+    options: argparse.Namespace,
+    console: Console,
+    title: str,
+    first: str,
+    rate: Callable[[Any, argparse.Namespace, int, int], float],
 ) -> None:
     """Tokens per second at each number of streams, and ours ÷ theirs."""
     rates: dict[tuple[str, int], list[float]] = {}
@@ -549,14 +579,13 @@ def compare(
             for name, peer in peers.items():
                 if name in gone:
                     continue
-                questions = [question(64, 1000 * turn + number) for number in range(streams)]
                 try:
-                    measured = peer.measure(questions, options.new)
+                    measured = rate(peer, options, streams, turn)
                 except Exception as error:
                     gone[name] = f"{type(error).__name__}: {error}"[:200]
                     continue
                 if turn:  # the first round warms up
-                    rates.setdefault((name, streams), []).append(measured.rate)
+                    rates.setdefault((name, streams), []).append(measured)
     table = Table(title=title)
     table.add_column("tokens per second")
     for streams in options.streams:
@@ -582,6 +611,8 @@ def quantile(values: list[float], share: float) -> float:
 
 def special(peers: dict[str, Any], options: argparse.Namespace, console: Console, name: str) -> None:
     """What only our engine is asked: a long prompt beside streams, turns of a thread, answers in a form."""
+    if "ours" not in peers:
+        return
     ours = peers["ours"]
     long = 3500 if name == "bundled" else 4000
     if "beside" in options.only:
@@ -690,10 +721,13 @@ def main() -> None:
     parser.add_argument("--streams", default="1,4,8,16,32")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--new", type=int, default=96, help="tokens per answer")
+    parser.add_argument(
+        "--prompt", type=int, default=300, help="tokens before each answer in the part `steps`"
+    )
     parser.add_argument("--llama-python", help="a Python with llama-cpp-python and gguf")
     parser.add_argument("--skip", default="", help="contenders to leave out, a comma list")
     parser.add_argument(
-        "--only", default="decode,beside,unlike,turns,form,guesses,http", help="parts, a comma list"
+        "--only", default="decode,steps,beside,unlike,turns,form,guesses,http", help="parts, a comma list"
     )
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -710,14 +744,17 @@ def main() -> None:
             folder = prepare(name, Path(scratch))
             with contenders(folder, options, console) as peers:
                 if "decode" in options.only:
-                    compare(peers, options, console, f"{name}: bare engines", "ours")
+                    compare(peers, options, console, f"{name}: bare engines", "ours", whole)
+                if "steps" in options.only:
+                    title = f"{name}: bare engines, decoding alone behind {options.prompt} tokens"
+                    compare(peers, options, console, title, "ours", steps)
                 special(peers, options, console, name)
                 if "guesses" in options.only and name == "bundled":
                     guesses(options, console, folder.parent / "peers.log")
                 if "http" in options.only:
                     with servers(folder, options, console) as over:
                         everybody = {"ours": peers["ours"], **over}
-                        compare(everybody, options, console, f"{name}: over HTTP", "ours over HTTP")
+                        compare(everybody, options, console, f"{name}: over HTTP", "ours over HTTP", whole)
 
 
 if __name__ == "__main__":
