@@ -1,0 +1,156 @@
+"""What is measured: all contenders side by side, and what only our engine is asked."""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.engine.contenders import Measured
+from benchmarks.engine.models import question
+from benchmarks.engine.processes import Child
+
+
+def whole(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
+    """Tokens per second from the requests to their last token, behind short prompts."""
+    measured: Measured = peer.measure(
+        [question(64, 1000 * turn + number) for number in range(streams)], options.new
+    )
+    return measured.rate
+
+
+def steps(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
+    """Tokens per second from the first token of the answers to the last, behind prompts of `--prompt` tokens."""
+    asked = [
+        [question(options.prompt, 20_000 + 1000 * turn + 500 * part + number) for number in range(streams)]
+        for part in (0, 1)
+    ]
+    first, all_of_it = peer.measure(asked[0], 1), peer.measure(asked[1], options.new)
+    return streams * (options.new - 1) / max(1e-9, all_of_it.seconds - first.seconds)
+
+
+def compare(
+    peers: dict[str, Any],
+    options: argparse.Namespace,
+    console: Console,
+    title: str,
+    first: str,
+    rate: Callable[[Any, argparse.Namespace, int, int], float],
+) -> None:
+    """Tokens per second at each number of streams, and ours ÷ theirs."""
+    rates: dict[tuple[str, int], list[float]] = {}
+    gone: dict[str, str] = {}
+    for turn in range(options.rounds + 1):
+        for streams in options.streams:
+            for name, peer in peers.items():
+                if name in gone:
+                    continue
+                try:
+                    measured = rate(peer, options, streams, turn)
+                except Exception as error:
+                    gone[name] = f"{type(error).__name__}: {error}"[:200]
+                    continue
+                if turn:  # the first round warms up
+                    rates.setdefault((name, streams), []).append(measured)
+    table = Table(title=title)
+    table.add_column("tokens per second")
+    for streams in options.streams:
+        table.add_column(f"{streams} streams", justify="right")
+    for name in peers:
+        row = []
+        for streams in options.streams:
+            cell = statistics.median(rates.get((name, streams), [0.0]))
+            ours = statistics.median(rates.get((first, streams), [0.0]))
+            ratio = f"  ÷ {ours / cell:.2f}" if name != first and cell else ""
+            row.append(f"{cell:.0f}{ratio}" if cell else "–")
+        table.add_row(name, *row)
+    console.print(table)
+    for name, why in gone.items():
+        console.print(f"{name} gave up: {why}")
+
+
+def quantile(values: list[float], share: float) -> float:
+    """The value at this share of the sorted ones."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
+
+
+def special(peers: dict[str, Any], options: argparse.Namespace, console: Console, name: str) -> None:
+    """What only our engine is asked: a long prompt beside streams, turns of a thread, answers in a form."""
+    if "ours" not in peers:
+        return
+    ours = peers["ours"]
+    long = 3500 if name == "bundled" else 4000
+    if "beside" in options.only:
+        for turn in range(2):  # the first one warms up
+            questions = [question(64, 7000 + 10 * turn + number) for number in range(8)]
+            asked = {"questions": questions, "new": 600, "long": question(long, 7999 + turn)}
+            before, during, first = ours.do("beside", **asked)
+        quiet, loud = quantile(before, 0.95) * 1000, quantile(during, 0.95) * 1000
+        console.print(
+            f"{name}: between two tokens of 8 streams, p95: {quiet:.1f} ms undisturbed, {loud:.1f} ms beside a"
+            f" prompt of about {long} tokens (× {loud / quiet if quiet else 0:.2f}); its first token after {first:.2f} s"
+        )
+    if "unlike" in options.only:
+        questions = [question(64, 7100 + number) for number in range(8)]
+        alone, beside = ours.do("unlike", questions=questions, new=options.new, long=question(long, 7998))
+        quiet, loud = statistics.median(alone) * 1000, statistics.median(beside) * 1000
+        console.print(
+            f"{name}: between two tokens of 8 streams, median: {quiet:.1f} ms alone, {loud:.1f} ms beside an answer"
+            f" behind {long} tokens (× {loud / quiet if quiet else 0:.2f})"
+        )
+    if "turns" in options.only:
+        found = ours.do("turns", size=3000, number=20)
+        tokens, cached, warm = found[-1]
+        told = ours.measure([question(tokens - 100, 8123)], 1)
+        cold = (*told.answers[0].at, told.seconds)[0]
+        console.print(
+            f"{name}: turn 20 of a thread, {tokens} tokens, {cached} of them kept: first token after"
+            f" {warm * 1000:.0f} ms, {100 * warm / cold:.1f} % of the same prompt cold ({cold * 1000:.0f} ms);"
+            f" turn 1 {found[0][2] * 1000:.0f} ms"
+        )
+    if "form" in options.only:
+        # One that cannot end before the others do.
+        schema = {"type": "array", "items": {"type": "string"}, "minItems": 1000}
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        free, held = [], []
+        for turn in range(options.rounds + 1):
+            asked = [[question(64, 9000 + 100 * turn + 8 * kind + n) for n in range(8)] for kind in (0, 1)]
+            pair = ours.measure(asked[0], options.new), ours.measure(asked[1], options.new, form)
+            if turn:
+                free.append(pair[0].rate)
+                held.append(pair[1].rate)
+        rate = statistics.median(held) / statistics.median(free)
+        console.print(f"{name}: 8 streams, all in a JSON schema: {100 * rate:.1f} % of the speed without one")
+
+
+def guesses(options: argparse.Namespace, console: Console, log: Path) -> None:
+    """What guessing tokens ahead brings, in real conversations of the bundled model."""
+    from assistants_api.engine.config import BUNDLED_MODEL
+
+    command = [sys.executable, "-m", "benchmarks.engine", "--folder", str(BUNDLED_MODEL), "--contender"]
+    children = {name: Child([*command, name], log) for name in ("ours", "ours guessing")}
+    try:
+        for streams in options.streams:
+            rounds: dict[str, list[Any]] = {name: [] for name in children}
+            for turn in range(options.rounds + 1):
+                for name, child in children.items():
+                    told = child.do("talk", seed=100 * turn, streams=streams)
+                    if turn:  # the first round warms up
+                        rounds[name].append(told)
+            plain, quick = (
+                statistics.median(seconds / tokens for seconds, tokens, *_ in told)
+                for told in rounds.values()
+            )
+            tokens, guessed, right = (sum(told[n] for told in rounds["ours guessing"]) for n in (1, 2, 3))
+            console.print(
+                f"bundled: conversations, {streams} at once: {plain / quick:.2f} times as fast with guesses; of"
+                f" {tokens} tokens {guessed} were guessed, {right} rightly"
+            )
+    finally:
+        for child in children.values():
+            child.close()
