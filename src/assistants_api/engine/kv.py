@@ -1,7 +1,8 @@
 """Attention state of rows in one contiguous block: `[rows, kv heads, length, head size]` per layer.
 
 A row is one answer that is being written. Rows that step together need no gather, because the rows in use
-are always the first ones. The block grows, in rows and in length, when it must.
+are always the first ones. The block grows, in rows and in length, when it must; on CPUs its short rows take
+no more memory than they need (see `pages`).
 """
 
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import torch
 from transformers import Cache
 
+from assistants_api.engine import pages
 from assistants_api.engine.attention import Run, runs_of
 
 _ROUND = 64
 _MOST_PARKED = 256
+_WORTH_GIVING_BACK = 16 << 20  # bytes of a row
 
 
 class KvBlock(Cache):
@@ -22,13 +25,15 @@ class KvBlock(Cache):
     much of the length is looked at.
     """
 
-    def __init__(self, layers: int, *, rows: int, length: int) -> None:
+    def __init__(self, layers: int, *, rows: int, length: int, token_bytes: int = 0) -> None:
         super().__init__(layers=[])
+        self._token_bytes = token_bytes
         self._count = layers
         self.rows = rows
         self.length = _rounded(length)
         self._keys: list[torch.Tensor | None] = [None] * layers
         self._values: list[torch.Tensor | None] = [None] * layers
+        self._written = [0] * rows  # places of each row that may hold something
         self._first = 0
         self._positions = torch.zeros((1, 1), dtype=torch.long)
         self._index = torch.zeros((1, 1), dtype=torch.long)
@@ -46,9 +51,13 @@ class KvBlock(Cache):
         self._positions = positions
         self.rows_aimed = rows = positions.shape[0]
         self._index = torch.arange(rows, device=positions.device)[:, None]
-        self.last = int(positions.max())
+        ends = [own + 1 for own in positions[:, -1].tolist()]
+        for row, end in enumerate(ends, first):
+            self._written[row] = max(self._written[row], end)
+        self.last = max(ends) - 1
         self._seen = min(_rounded(self.last + 1), self.length)
-        self.runs = runs_of(self._each_seen(positions)) if rows > 1 and positions.shape[1] == 1 else ()
+        is_step = rows > 1 and positions.shape[1] == 1
+        self.runs = runs_of([min(_rounded(end), self.length) for end in ends]) if is_step else ()
         seen = torch.arange(self._seen, device=positions.device)
         return (seen[None, None, None, :] <= positions[:, None, :, None]).contiguous()
 
@@ -76,9 +85,6 @@ class KvBlock(Cache):
         rows = slice(self._first, self._first + self.rows_aimed)
         return [k[rows, :, : self._seen] for k, _ in pairs], [v[rows, :, : self._seen] for _, v in pairs]
 
-    def _each_seen(self, positions: torch.Tensor) -> list[int]:
-        return [min(_rounded(place + 1), self.length) for place in positions[:, -1].tolist()]
-
     def get_seq_length(self, *_: Any, **__: Any) -> int:
         """How far the present forward sees, before its own tokens."""
         return int(self._positions[0, 0])
@@ -91,17 +97,32 @@ class KvBlock(Cache):
         return self._count
 
     def grow(self, *, rows: int, length: int) -> None:
-        """Makes room for at least so many rows of at least this length."""
-        if rows <= self.rows and length <= self.length:
+        """Makes room for at least so many rows, which are all that are in use, of at least this length."""
+        wanted = self._grown(rows, length)
+        if wanted == (self.rows, self.length):
             return
-        wanted_rows = self.rows if rows <= self.rows else max(rows, min(2 * self.rows, rows + 8))
-        wanted_length = self.length
-        if length > self.length:
-            wanted_length = _rounded(max(length, self.length + self.length // 2))
         for layer in range(self._count):
-            self._keys[layer] = _enlarged(self._keys[layer], wanted_rows, wanted_length)
-            self._values[layer] = _enlarged(self._values[layer], wanted_rows, wanted_length)
-        self.rows, self.length = wanted_rows, wanted_length
+            self._keys[layer] = self._enlarged(self._keys[layer], *wanted)
+            self._values[layer] = self._enlarged(self._values[layer], *wanted)
+        self._written = [*self._written, *[0] * (wanted[0] - self.rows)][: wanted[0]]
+        self.rows, self.length = wanted
+
+    def _grown(self, rows: int, length: int) -> tuple[int, int]:
+        """Rows and length of a block that has room for these; longer rows are only those in use."""
+        if length > self.length:
+            return rows, _rounded(max(length, self.length + self.length // 2))
+        return (self.rows if rows <= self.rows else max(rows, min(2 * self.rows, rows + 8))), self.length
+
+    def _enlarged(self, tensor: torch.Tensor | None, rows: int, length: int) -> torch.Tensor | None:
+        if tensor is None:
+            return None
+        larger = pages.zeros((rows, tensor.shape[1], length, tensor.shape[3]), tensor)
+        if pages.can_hold(larger):
+            for row, end in enumerate(self._written[:rows]):
+                larger[row, :, :end] = tensor[row, :, :end]
+        else:
+            larger[: self.rows, :, : self.length] = tensor[:rows, :, :length]
+        return larger
 
     def take(self, row: int, length: int) -> "Snapshot":
         """A copy of the first `length` positions of a row."""
@@ -115,6 +136,7 @@ class KvBlock(Cache):
 
     def put(self, row: int, snapshot: "Snapshot", length: int) -> None:
         """Fills the first `length` positions of a row from a copy."""
+        self._written[row] = max(self._written[row], length)
         for layer, (key, value) in enumerate(snapshot.layers):
             keys, values = self._layer(layer, key[None], value[None])
             keys[row, :, :length] = key[:, :length]
@@ -123,13 +145,41 @@ class KvBlock(Cache):
     def move(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` positions of one row over another."""
         if source != target:
+            self._written[target] = max(self._written[target], length)
             for keys, values in self._pairs():
                 keys[target, :, :length] = keys[source, :, :length]
                 values[target, :, :length] = values[source, :, :length]
 
+    def vacate(self, row: int) -> None:
+        """Nobody needs what the row holds; where it is much, its memory becomes the system's."""
+        if self._written[row] * self.token_bytes >= _WORTH_GIVING_BACK and all(
+            pages.give_back(tensor, row) for pair in self._pairs() for tensor in pair
+        ):
+            self._written[row] = 0
+
+    @property
+    def token_bytes(self) -> int:
+        """Memory for a token's state in all layers; as it was told, before anything was written."""
+        pairs = self._pairs()
+        if not pairs:
+            return self._token_bytes
+        return sum(tensor[0, :, 0].nbytes for pair in pairs for tensor in pair)
+
     def bytes(self) -> int:
         """Memory held."""
-        return sum(t.nbytes for pair in self._pairs() for t in pair)
+        if not self._pairs():
+            return 0
+        return self._needed(self._written, self.rows, self.length)
+
+    def bytes_for(self, lengths: list[int]) -> int:
+        """The memory that it would hold with rows of so many tokens, and no others."""
+        return self._needed(lengths, *self._grown(len(lengths), max(lengths)))
+
+    def _needed(self, lengths: list[int], rows: int, length: int) -> int:
+        pairs = self._pairs()
+        if pages.can_hold(pairs[0][0] if pairs else None):
+            return self.token_bytes * sum(map(_rounded, lengths))
+        return self.token_bytes * rows * length
 
     def _pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         pairs = zip(self._keys, self._values, strict=True)
@@ -138,8 +188,8 @@ class KvBlock(Cache):
     def _layer(self, layer: int, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         keys, values = self._keys[layer], self._values[layer]
         if keys is None or values is None:
-            keys = key.new_zeros((self.rows, key.shape[1], self.length, key.shape[3]))
-            values = value.new_zeros((self.rows, value.shape[1], self.length, value.shape[3]))
+            keys = pages.zeros((self.rows, key.shape[1], self.length, key.shape[3]), key)
+            values = pages.zeros((self.rows, value.shape[1], self.length, value.shape[3]), value)
             self._keys[layer], self._values[layer] = keys, values
         return keys, values
 
@@ -191,6 +241,11 @@ class Parked:
         self._kept[best] = snapshot
         return snapshot, shared
 
+    def shrink(self, size: int) -> None:
+        """Forgets rows until they take no more than `size` bytes."""
+        while self.bytes > size and self._kept:
+            self._drop(next(iter(self._kept)))
+
     def clear(self) -> None:
         """Forgets every row: memory is needed elsewhere."""
         self._kept.clear()
@@ -210,11 +265,3 @@ def common_beginning(left: tuple[int, ...], right: list[int]) -> int:
 
 def _rounded(length: int) -> int:
     return -(-length // _ROUND) * _ROUND
-
-
-def _enlarged(tensor: torch.Tensor | None, rows: int, length: int) -> torch.Tensor | None:
-    if tensor is None:
-        return None
-    larger = tensor.new_zeros((rows, tensor.shape[1], length, tensor.shape[3]))
-    larger[: tensor.shape[0], :, : tensor.shape[2]] = tensor
-    return larger

@@ -35,7 +35,6 @@ class Row:
         self.text = rendered.text + rendered.start
         self.asked = len(asked)
         self.ids = asked + begun
-        self.before = len(self.ids)
         self.drafts = Drafts(self.ids)
         self.limit = _limit(prompt, self.asked, len(begun), model.window)
         self.cached = 0

@@ -1,0 +1,86 @@
+"""Attention state takes the memory that its rows need, and keeps what they hold."""
+
+import sys
+
+import pytest
+
+from assistants_api.engine import machine
+from assistants_api.engine.kv import KvBlock, Parked, Snapshot
+
+torch = pytest.importorskip("torch")
+
+pytestmark = pytest.mark.model
+
+LAYERS, HEADS, SIZE = 4, 2, 32
+TOKEN = LAYERS * 2 * HEADS * SIZE * 4  # bytes, in full precision
+
+
+def state(length: int, seed: int = 0) -> Snapshot:
+    """The state of a row of this length."""
+    draws = torch.Generator().manual_seed(seed)
+    one = [torch.randn(HEADS, length, SIZE, generator=draws) for _ in range(2 * LAYERS)]
+    return Snapshot(list(zip(one[::2], one[1::2], strict=True)), length)
+
+
+def is_same(left: Snapshot, right: Snapshot) -> bool:
+    pairs = zip(left.layers, right.layers, strict=True)
+    return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds")
+def test_short_rows_beside_a_long_one_take_little_memory() -> None:
+    long, short = state(16_000), state(100)
+    before = machine.resident()
+    block = KvBlock(LAYERS, rows=16, length=16_384)  # 512 MiB if every row were as long
+
+    block.put(0, long, 16_000)
+    for row in range(1, 16):
+        block.put(row, short, 100)
+
+    needed = TOKEN * (16_000 + 15 * 100)
+    assert machine.resident() - before < 3 * needed
+    assert needed <= block.bytes() < 1.3 * needed
+    assert is_same(block.share(0, 16_000), long)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes pages back")
+def test_a_row_that_has_gone_gives_its_memory_back() -> None:
+    block = KvBlock(LAYERS, rows=4, length=16_384)
+    block.put(0, state(100), 100)
+    block.put(1, state(16_000), 16_000)
+    held = machine.resident()
+
+    block.vacate(1)
+
+    assert held - machine.resident() > 0.8 * TOKEN * 16_000
+    assert block.bytes() < TOKEN * 1_000
+    assert is_same(block.share(0, 100), state(100))
+
+
+@pytest.mark.parametrize("length", [200, 6_000])
+def test_rows_keep_what_they_hold_when_the_block_grows(length: int) -> None:
+    block = KvBlock(LAYERS, rows=2, length=length + 1)
+    block.put(0, state(length, 1), length)
+    block.put(1, state(40, 2), 40)
+
+    block.grow(rows=7, length=2 * length)
+    block.move(1, 6, 40)
+
+    assert block.rows >= 7
+    assert block.length >= 2 * length
+    assert is_same(block.share(0, length), state(length, 1))
+    assert is_same(block.share(6, 40), state(40, 2))
+
+
+def test_what_was_not_used_for_longest_is_forgotten_first() -> None:
+    parked = Parked(limit=1 << 30)
+    for number in range(4):
+        parked.keep((number, 1, 2), state(64, number))
+    parked.find([0, 1, 2])
+
+    parked.shrink(2 * state(64).bytes)
+
+    assert len(parked) == 2
+    assert parked.find([0, 1, 2]) is not None
+    assert parked.find([1, 1, 2]) is None
+    assert parked.bytes == 2 * state(64).bytes
