@@ -521,3 +521,84 @@ def test_a_long_prompt_is_read_in_small_pieces_beside_rows_that_write(model: Any
 
     assert sum(chunks) > 300
     assert loop.text(9) == alone(model, long)
+
+
+def endless(model: Any, number: int, **sampling: Any) -> Prompt:
+    """A prompt whose answer goes on to its limit of tokens."""
+    never = tuple((token, -100.0) for token in model.end_ids)
+    return a_prompt(f"{number} hello there", logit_bias=never, **sampling)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_youngest_pause_where_answers_outgrow_the_memory(model: Any, temperature: float) -> None:
+    prompts = [endless(model, n, max_tokens=180 + 8 * n, temperature=temperature) for n in range(6)]
+    loop = Loop(model, kv_bytes=5 * 128 * model.token_bytes)  # of four short rows, or two long ones
+    most = 0
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt, seed=turn)
+    while not loop.scheduler.is_idle:
+        loop.step()
+        most = max(most, sum(len(row.ids) for row in loop.scheduler._rows))
+
+    assert loop.scheduler.details()["paused_rows"] > 0
+    assert most <= 5 * 128
+    for turn, prompt in enumerate(prompts):
+        assert loop.text(turn) == alone(model, prompt, seed=turn)
+        assert loop.stop(turn).usage.completion_tokens == prompt.sampling.max_tokens
+        kinds = [type(part) for part in loop.parts[turn]]
+        assert (kinds.count(Started), kinds.count(Stop)) == (1, 1)
+
+
+def test_what_is_parked_makes_room_for_work(model: Any) -> None:
+    loop = Loop(model, kv_bytes=4 * 192 * model.token_bytes)
+    for turn in range(3):
+        loop.submit(turn, a_prompt(f"{turn} " + "hello there " * 20, max_tokens=4))
+        loop.run()
+    assert loop.scheduler.details()["parked_rows"] > 0
+
+    for turn in range(10, 13):
+        loop.submit(turn, a_prompt(f"{turn} hello there", max_tokens=40))
+    loop.step()
+
+    assert loop.scheduler.details()["active_rows"] == 3
+
+
+def test_a_row_that_gets_no_memory_fails_and_the_others_go_on(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine.kv import KvBlock
+
+    loop = Loop(model)
+    grow = KvBlock.grow
+
+    def refusing(self: Any, *, rows: int, length: int) -> None:
+        if self is loop.scheduler._block and length > 320:
+            raise RuntimeError("there is no memory for that")
+        grow(self, rows=rows, length=length)
+
+    monkeypatch.setattr(KvBlock, "grow", refusing)
+    loop.submit(1, a_prompt("hello there", max_tokens=60))
+    loop.submit(2, a_prompt("hello there " * 60, max_tokens=200))
+    loop.submit(3, a_prompt("hello there you", max_tokens=60))
+    loop.run()
+
+    assert set(loop.refused) == {2}
+    assert loop.text(1) == alone(model, a_prompt("hello there", max_tokens=60))
+    assert loop.text(3) == alone(model, a_prompt("hello there you", max_tokens=60))
+
+
+def test_a_block_that_was_large_is_let_go_when_nobody_is_there(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine import scheduler
+
+    monkeypatch.setattr(scheduler, "_KEPT_KV", 192 * model.token_bytes)
+    loop = Loop(model)
+    loop.submit(1, a_prompt("hello there " * 10, max_tokens=3))
+    loop.run()
+    assert loop.scheduler.details()["kv_bytes"] > 0
+
+    loop.submit(2, a_prompt("hello there " * 50, max_tokens=3))
+    loop.run()
+
+    assert loop.scheduler.details()["kv_bytes"] == 0

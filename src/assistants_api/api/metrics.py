@@ -84,6 +84,7 @@ _COUNTERS = {
     "reused_tokens": ("assistants_engine_reused_tokens", "Prompt tokens whose state was there already."),
     "drafted_tokens": ("assistants_engine_drafted_tokens", "Tokens of answers that were guessed ahead."),
     "accepted_tokens": ("assistants_engine_accepted_tokens", "Guessed tokens that were right."),
+    "paused_rows": ("assistants_engine_paused_rows", "Times that an answer gave its memory to older ones."),
     "restarts": ("assistants_engine_restarts", "Times that the model's process was started again."),
 }
 _HISTOGRAMS = {

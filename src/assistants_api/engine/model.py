@@ -74,6 +74,7 @@ class Model:
         special = {number for number, token in added.items() if token.special}
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
         self.parameters = sum(p.numel() for p in self.net.parameters())
+        self.token_bytes = 0  # of attention state
         self._compiled: Step | None = None
         self._fused: FusedForward | None = None
         if not config.is_compiled:
@@ -248,6 +249,7 @@ class Model:
             self.forward(block, 0, ids[:, :7], positions[:, :7])
             self.forward(block, 0, ids[:, 7:11], positions[:, 7:11])
             ours = self.forward(block, 0, ids[:, 11:], positions[:, 11:])[0].float()
+            self.token_bytes = block.token_bytes
         except (RuntimeError, TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
             words = " ".join(str(error).split())[:300]
             raise _NotSteppable(f"It cannot be stepped by this engine: {words}") from error

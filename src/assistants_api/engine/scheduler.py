@@ -21,6 +21,8 @@ _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
 _LEAST_KV = 64 << 20
+_KEPT_KV = 64 << 20  # in a block without rows
+_GROWTH = 64  # tokens that every row may still get before room is looked for again
 _FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
 
@@ -34,14 +36,14 @@ class Scheduler:
         self._waiting: deque[Row] = deque()
         self._filling: list[Row] = []
         self._rows: list[Row] = []
-        self._block = KvBlock(model.layers, rows=1, length=256)
+        self._block = self._empty()
         self._kv_limit = config.kv_bytes or _room_for_state()
         self._parked = Parked(int(self._kv_limit * config.parked_share))
         self._prefill_rate = 2000.0
         self._decode_rate = self._decode_time = 0.0
         self._steps = self._generated = self._reused = self._read = 0
         self._free_tokens = _FREE_TOKENS.get(model.device.type, 16)
-        self._drafted_tokens = self._accepted_tokens = 0
+        self._drafted_tokens = self._accepted_tokens = self._paused = 0
         self._measures = Measures()
         self._step_time = 0.0
         self._first_token = 0.0
@@ -77,6 +79,7 @@ class Scheduler:
             "reused_tokens": self._reused,
             "drafted_tokens": self._drafted_tokens,
             "accepted_tokens": self._accepted_tokens,
+            "paused_rows": self._paused,
             "kv_bytes": self._block.bytes(),
             "kv_limit": self._kv_limit,
             "parked_rows": len(self._parked),
@@ -98,10 +101,11 @@ class Scheduler:
     def _admit(self, told: list[Delta | Refused]) -> None:
         while self._waiting and len(self._rows) + len(self._filling) < self._config.max_rows:
             row = self._waiting[0]
-            if not self._has_room_for(row):
+            if not self._has_room_for([*self._rows, *self._filling, row], _GROWTH):
                 return
             self._waiting.popleft()
-            self._measures.queue_wait.note(time.monotonic() - row.arrived)
+            if not row.is_started:
+                self._measures.queue_wait.note(time.monotonic() - row.arrived)
             if row.is_over():
                 told.append(Delta(row.turn, (), (row.start(), *row.finish())))
                 continue
@@ -109,23 +113,39 @@ class Scheduler:
             if found := self._parked.find(row.ids):
                 snapshot, shared = found
                 # The last token is always computed: its logits are what we are after.
-                row.filled = row.cached = min(shared, len(row.ids) - 1)
+                row.filled = min(shared, len(row.ids) - 1)
                 row.staging.put(0, snapshot, row.filled)
                 self._reused += row.filled
             self._filling.append(row)
-            told.append(Delta(row.turn, (), (row.start(),)))
+            if not row.is_started:  # one that has paused goes on
+                row.cached = row.filled
+                told.append(Delta(row.turn, (), (row.start(),)))
 
-    def _has_room_for(self, row: Row) -> bool:
-        """Whether the block would stay within the limit; a lone row is always tried."""
-        active = [*self._rows, *self._filling]
-        used = self._block.bytes()
-        if not active or not used:
+    def _has_room_for(self, rows: list[Row], growth: int) -> bool:
+        """Whether these rows, each with so many more tokens, stay within the limit; a lone row always may.
+
+        Rows whose prompts are not read yet are held twice when they join. What is parked makes room.
+        """
+        if len(rows) < 2:
             return True
-        per_token = used / (self._block.rows * self._block.length)
-        longest = max(len(one.ids) for one in (*active, row)) + 64
-        rows = max(self._block.rows, len(active) + 1)
-        wanted = per_token * (rows * max(self._block.length, longest) + len(row.ids))
-        return wanted + self._parked.bytes <= self._kv_limit or len(active) < self._block.rows
+        per_token = self._block.token_bytes
+        unread = sum(len(row.ids) for row in rows if row not in self._rows)
+        wanted = self._block.bytes_for([len(row.ids) + growth for row in rows]) + per_token * unread
+        if wanted > self._kv_limit and wanted > self._block.bytes():
+            return False
+        self._parked.shrink(max(0, self._kv_limit - wanted))
+        return True
+
+    def _pause(self) -> None:
+        """The youngest row forgets its state and waits; what it has said is read again later."""
+        row = max((*self._rows, *self._filling), key=lambda row: row.arrived)
+        if row in self._filling:
+            self._filling.remove(row)
+        else:
+            self._free(self._rows.index(row))
+        row.staging, row.filled = None, 0
+        self._waiting.appendleft(row)
+        self._paused += 1
 
     def _prefill(self, told: list[Delta | Refused]) -> None:
         """Prompts are read in chunks that keep the others waiting no longer than the stall budget.
@@ -207,31 +227,35 @@ class Scheduler:
         self, row: Row, block: KvBlock, number: int, token: int | None, told: list[Delta | Refused]
     ) -> None:
         """The prompt, in row `number` of `block`, is through: its row joins, and says its first token."""
-        self._join(row, block, number)
-        waited = time.monotonic() - row.arrived
-        self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
-        row.said_at = self._measures.token(row.arrived, None)
+        if not self._joins(row, block, number):
+            told.append(row.failure(MemoryError("there is no memory for its state")))
+            return
+        if row.said_at is None:
+            waited = time.monotonic() - row.arrived
+            self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
+        row.said_at = self._measures.token(row.arrived, row.said_at)
         self._said(row, token, told)
 
-    def _join(self, row: Row, block: KvBlock, number: int) -> None:
-        """The row takes its place among those that decode."""
+    def _joins(self, row: Row, block: KvBlock, number: int) -> bool:
+        """The row takes its place among those that decode; False where there is no memory for it."""
         place = len(self._rows)
         longest = max([len(row.ids), *(len(one.ids) for one in self._rows)])
-        self._block.grow(rows=place + 1, length=longest + 1)
+        if not self._grows(place + 1, longest + 1):
+            return False
         self._block.put(place, block.share(number, row.filled), row.filled)
         row.staging = None
         self._rows.append(row)
+        return True
 
     def _decode(self, told: list[Delta | Refused]) -> None:
         """Every row says its next token, and those behind it for as long as they are what was guessed."""
-        rows = list(self._rows)
+        rows = self._going_on(told)
         if not rows:
             return
         began, before = time.monotonic(), self._generated
         drafts = self._drafted(rows)
         width = 1 + max(map(len, drafts))
         ids, places = side_by_side(rows, drafts, width)
-        self._block.grow(rows=len(rows), length=1 + max(own[-1] for own in places))
         self._measures.batch_rows.note(len(rows))
         spots = [(place + 1) * width - 1 - len(draft) for place, draft in enumerate(drafts)]
         going, right = list(range(len(rows))), [0] * len(rows)
@@ -261,6 +285,32 @@ class Scheduler:
         self._decode_time += 0.2 * (spent - self._decode_time) if self._decode_time else spent
         rate = (self._generated - before) / max(1e-6, spent)
         self._decode_rate += 0.1 * (rate - self._decode_rate)
+
+    def _going_on(self, told: list[Delta | Refused]) -> list[Row]:
+        """The rows of the next step: all of them, or without the youngest ones where memory runs out."""
+        growth = 1 + self._config.draft_tokens
+        while self._rows:
+            longest = max(len(row.ids) for row in self._rows)
+            everybody = [*self._rows, *self._filling]
+            if self._has_room_for(everybody, growth) and self._grows(len(self._rows), longest + growth):
+                break
+            if len(everybody) > 1:
+                self._pause()
+                continue
+            told.append(self._rows[0].failure(MemoryError("there is no memory for its state")))
+            self._free(0)
+        return list(self._rows)
+
+    def _grows(self, rows: int, length: int) -> bool:
+        """Room in the block; False where the memory is refused though nothing is parked any more."""
+        for _ in range(2):
+            try:
+                self._block.grow(rows=rows, length=length)
+            except (MemoryError, OSError, RuntimeError):
+                self._parked.clear()
+            else:
+                return True
+        return False
 
     def _drafted(self, rows: list[Row]) -> list[list[int]]:
         """What each row may say next, as far as it is guessed, and checking it costs next to nothing.
@@ -334,6 +384,12 @@ class Scheduler:
         if place < len(self._rows):
             self._block.move(len(self._rows), place, last.filled)
             self._rows[place] = last
+        self._block.vacate(len(self._rows))
+        if not self._rows and self._block.bytes() > _KEPT_KV:
+            self._block = self._empty()
+
+    def _empty(self) -> KvBlock:
+        return KvBlock(self._model.layers, rows=1, length=256, token_bytes=self._model.token_bytes)
 
     def _forward(
         self, block: KvBlock, first: int, ids: list[list[int]], places: list[list[int]], keep: int = 1
