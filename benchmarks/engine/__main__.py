@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [--models bundled,100m] [--streams 1,4,8,16,32] [--rounds 3] [--new 96]
                                 [--prompt 300] [--llama-python PYTHON] [--skip NAME,...]
-                                [--only decode,steps,beside,unlike,turns,form,guesses,http]
+                                [--only decode,steps,beside,unlike,turns,neighbour,form,guesses,http]
 
 Peers: transformers' `generate` (all streams in one batch of equal lengths: its best case), its continuous batching,
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
@@ -25,7 +25,7 @@ from rich.console import Console
 
 from benchmarks.engine.contenders import contend
 from benchmarks.engine.models import prepare
-from benchmarks.engine.parts import compare, guesses, special, steps, whole
+from benchmarks.engine.parts import ALONE, compare, guesses, steps, whole
 from benchmarks.engine.processes import contenders, servers
 
 
@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument("--llama-python", help="a Python with llama-cpp-python and gguf")
     parser.add_argument("--skip", default="", help="contenders to leave out, a comma list")
     parser.add_argument(
-        "--only", default="decode,steps,beside,unlike,turns,form,guesses,http", help="parts, a comma list"
+        "--only",
+        default="decode,steps,beside,unlike,turns,neighbour,form,guesses,http",
+        help="parts, a comma list",
     )
     parser.add_argument("--contender", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -65,7 +67,9 @@ def main() -> None:
                 if "steps" in options.only:
                     title = f"{name}: bare engines, decoding alone behind {options.prompt} tokens"
                     compare(peers, options, console, title, "ours", steps)
-                special(peers, options, console, name)
+                for part in options.only:
+                    if part in ALONE:
+                        ALONE[part](peers["ours"], options, console, name)
                 if "guesses" in options.only and name == "bundled":
                     guesses(options, console, folder.parent / "peers.log")
                 if "http" in options.only:

@@ -90,14 +90,18 @@ class Ours:
         return self._loop.run_until_complete(everything())
 
     def turns(self, size: int, number: int) -> list[tuple[int, int, float]]:
-        """A thread of growing length: for each turn its tokens, those from kept state, seconds to the first token."""
+        """A thread of growing length, whose last message is short: for each turn its tokens, those from kept state,
+        seconds to the first token.
+        """
         from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Started, Text
 
         async def everything() -> list[tuple[int, int, float]]:
             messages: list[ChatMessage] = []
             found = []
             for turn in range(number):
-                messages.append(ChatMessage("user", question(size // number, turn)))
+                messages.append(
+                    ChatMessage("user", question(size // number if turn < number - 1 else 64, turn))
+                )
                 sampling = Sampling(temperature=0.0, max_tokens=1)
                 prompt = Prompt("bench", "m", tuple(messages), sampling=sampling)
                 began, first, said = time.perf_counter(), 0.0, ""

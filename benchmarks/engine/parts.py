@@ -2,6 +2,7 @@
 
 import argparse
 import statistics
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -79,53 +80,92 @@ def quantile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def special(peers: dict[str, Any], options: argparse.Namespace, console: Console, name: str) -> None:
-    """What only our engine is asked: a long prompt beside streams, turns of a thread, answers in a form."""
-    if "ours" not in peers:
-        return
-    ours = peers["ours"]
-    long = 3500 if name == "bundled" else 4000
-    if "beside" in options.only:
-        for turn in range(2):  # the first one warms up
-            questions = [question(64, 7000 + 10 * turn + number) for number in range(8)]
-            asked = {"questions": questions, "new": 600, "long": question(long, 7999 + turn)}
-            before, during, first = ours.do("beside", **asked)
-        quiet, loud = quantile(before, 0.95) * 1000, quantile(during, 0.95) * 1000
-        console.print(
-            f"{name}: between two tokens of 8 streams, p95: {quiet:.1f} ms undisturbed, {loud:.1f} ms beside a"
-            f" prompt of about {long} tokens (× {loud / quiet if quiet else 0:.2f}); its first token after {first:.2f} s"
-        )
-    if "unlike" in options.only:
-        questions = [question(64, 7100 + number) for number in range(8)]
-        alone, beside = ours.do("unlike", questions=questions, new=options.new, long=question(long, 7998))
-        quiet, loud = statistics.median(alone) * 1000, statistics.median(beside) * 1000
-        console.print(
-            f"{name}: between two tokens of 8 streams, median: {quiet:.1f} ms alone, {loud:.1f} ms beside an answer"
-            f" behind {long} tokens (× {loud / quiet if quiet else 0:.2f})"
-        )
-    if "turns" in options.only:
-        found = ours.do("turns", size=3000, number=20)
-        tokens, cached, warm = found[-1]
-        told = ours.measure([question(tokens - 100, 8123)], 1)
-        cold = (*told.answers[0].at, told.seconds)[0]
-        console.print(
-            f"{name}: turn 20 of a thread, {tokens} tokens, {cached} of them kept: first token after"
-            f" {warm * 1000:.0f} ms, {100 * warm / cold:.1f} % of the same prompt cold ({cold * 1000:.0f} ms);"
-            f" turn 1 {found[0][2] * 1000:.0f} ms"
-        )
-    if "form" in options.only:
-        # One that cannot end before the others do.
-        schema = {"type": "array", "items": {"type": "string"}, "minItems": 1000}
-        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-        free, held = [], []
-        for turn in range(options.rounds + 1):
-            asked = [[question(64, 9000 + 100 * turn + 8 * kind + n) for n in range(8)] for kind in (0, 1)]
-            pair = ours.measure(asked[0], options.new), ours.measure(asked[1], options.new, form)
-            if turn:
-                free.append(pair[0].rate)
-                held.append(pair[1].rate)
-        rate = statistics.median(held) / statistics.median(free)
-        console.print(f"{name}: 8 streams, all in a JSON schema: {100 * rate:.1f} % of the speed without one")
+def long_prompt(name: str) -> int:
+    """Tokens of a prompt that fills most of the model's window, or 4,000."""
+    return 3500 if name == "bundled" else 4000
+
+
+def beside(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """Gaps between the tokens of streams while a long prompt is read."""
+    long = long_prompt(name)
+    for turn in range(2):  # the first one warms up
+        questions = [question(64, 7000 + 10 * turn + number) for number in range(8)]
+        asked = {"questions": questions, "new": 600, "long": question(long, 7999 + turn)}
+        before, during, first = ours.do("beside", **asked)
+    quiet, loud = quantile(before, 0.95) * 1000, quantile(during, 0.95) * 1000
+    console.print(
+        f"{name}: between two tokens of 8 streams, p95: {quiet:.1f} ms undisturbed, {loud:.1f} ms beside a"
+        f" prompt of about {long} tokens (× {loud / quiet if quiet else 0:.2f}); its first token after {first:.2f} s"
+    )
+
+
+def unlike(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """Gaps between the tokens of streams beside an answer that has a long prompt behind it."""
+    long = long_prompt(name)
+    questions = [question(64, 7100 + number) for number in range(8)]
+    alone, beside = ours.do("unlike", questions=questions, new=options.new, long=question(long, 7998))
+    quiet, loud = statistics.median(alone) * 1000, statistics.median(beside) * 1000
+    console.print(
+        f"{name}: between two tokens of 8 streams, median: {quiet:.1f} ms alone, {loud:.1f} ms beside an answer"
+        f" behind {long} tokens (× {loud / quiet if quiet else 0:.2f})"
+    )
+
+
+def turns(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """The first token of the last turn of a long thread, against the same prompt cold."""
+    found = ours.do("turns", size=3300 if name == "bundled" else 4000, number=20)
+    tokens, cached, warm = found[-1]
+    told = ours.measure([question(tokens - 100, 8123)], 1)
+    cold = (*told.answers[0].at, told.seconds)[0]
+    console.print(
+        f"{name}: turn 20 of a thread, {tokens} tokens, all but {tokens - cached} of them kept: first token after"
+        f" {warm * 1000:.0f} ms, {100 * warm / cold:.1f} % of the same prompt cold ({cold * 1000:.0f} ms);"
+        f" turn 1 {found[0][2] * 1000:.0f} ms"
+    )
+
+
+def neighbour(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """Streams beside a process that keeps one core busy."""
+    free, busy = [], []
+    for turn in range(options.rounds + 1):
+        asked = [[question(64, 11_000 + 100 * turn + 8 * kind + n) for n in range(8)] for kind in (0, 1)]
+        alone = ours.measure(asked[0], options.new)
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
+            beside = ours.measure(asked[1], options.new)
+            spinning.kill()
+        if turn:
+            free.append(alone.seconds)
+            busy.append(beside.seconds)
+    console.print(
+        f"{name}: 8 streams beside a process that keeps one core busy: {statistics.median(busy) / statistics.median(free):.2f}"
+        f" times as long as alone"
+    )
+
+
+def form(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """Streams whose answers are held to a schema, against free ones."""
+    # One that cannot end before the others do.
+    schema = {"type": "array", "items": {"type": "string"}, "minItems": 1000}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    free, held = [], []
+    for turn in range(options.rounds + 1):
+        asked = [[question(64, 9000 + 100 * turn + 8 * kind + n) for n in range(8)] for kind in (0, 1)]
+        pair = ours.measure(asked[0], options.new), ours.measure(asked[1], options.new, form)
+        if turn:
+            free.append(pair[0].rate)
+            held.append(pair[1].rate)
+    rate = statistics.median(held) / statistics.median(free)
+    console.print(f"{name}: 8 streams, all in a JSON schema: {100 * rate:.1f} % of the speed without one")
+
+
+# What only our engine is asked.
+ALONE: dict[str, Callable[[Any, argparse.Namespace, Console, str], None]] = {
+    "beside": beside,
+    "unlike": unlike,
+    "turns": turns,
+    "neighbour": neighbour,
+    "form": form,
+}
 
 
 def guesses(options: argparse.Namespace, console: Console, log: Path) -> None:
