@@ -280,27 +280,33 @@ SHORT = (
     "Answer in at most ten words.", "Be very brief.", "Keep it short.", "One short sentence only.", "Answer as briefly as possible.",
     "Use no more than eight words.", "Short answers please.", "Reply with a single short phrase.", "You answer in a few words.", "Be concise: ten words at most.",
     "tl;dr please", "Give only a very short answer.", "Your answers are extremely short.", "Limit yourself to one line.", "In a few words.",
+    "Answer in one line.", "Your reply must be under twelve words.", "Just the essence, please.", "Make it as short as you can.", "Few words only.", "Answer with a fragment, not a paragraph.", "Keep answers brief.", "Respond in one short phrase.", "No long explanations.", "Summarise in a handful of words.", "You are a terse assistant.", "Short and sweet, please.", "One brief sentence.", "Do not write more than ten words.", "The shorter the better.", "A very short reply will do.", "Use as few words as possible.", "You never say more than one short sentence.", "Short version please.", "Answer in under 10 words.",
 )
-SHORT_ZH = ("回答不超过十五个字。", "请简短回答。", "一句话说完。", "用最少的字回答。", "回答要非常简短。", "长话短说。", "请用几个字回答。", "只给一个很短的答案。", "不要啰嗦，简单说。", "言简意赅。")
+SHORT_ZH = ("回答不超过十五个字。", "请简短回答。", "一句话说完。", "用最少的字回答。", "回答要非常简短。", "长话短说。", "请用几个字回答。", "只给一个很短的答案。", "不要啰嗦，简单说。", "言简意赅。",
+    "越短越好。", "一行以内。", "请用一个短句回答。", "尽量少说。", "答案控制在十个字左右。", "只说重点。", "简明扼要。", "不超过一句话。", "你说话很简短。", "给个简短的答案就行。", "用几个词概括。", "少于十五个字。", "精简回答。", "回答尽可能短。", "简单一点。",
+)
 LONG = (
     "Answer in two sentences.", "Explain in more detail.", "Give a detailed answer.", "Use exactly two sentences.", "Be thorough.",
     "Please elaborate.", "I want a longer explanation.", "Give me a full explanation.", "Your answers have two sentences.", "Explain it properly, in two sentences.",
     "Take your time and explain it well.", "A longer answer please.", "Answer at length.", "Write two full sentences.", "More than one sentence please.",
+    "Two sentences, please.", "Answer with two complete sentences.", "Give me some detail.", "Explain it fully.", "You give detailed answers.", "I would like a detailed answer.", "Use two sentences to explain.", "Go into more depth.", "Do not be too brief; explain it.", "Write a longer answer.", "Tell me more than just the definition.", "Your replies are two sentences long.", "Provide a thorough explanation.", "Say it in two sentences.", "Expand on it, please.", "A detailed reply, please.", "Answer in detail.", "Please write two sentences.", "You are a patient teacher who explains in detail.", "The long version please.",
 )
-LONG_ZH = ("用两句话回答。", "请详细解释。", "说得详细一点。", "请给出完整的解释。", "回答要有两句话。", "多解释一点。", "请展开说明。", "我想要长一点的回答。", "详细说说。", "请充分说明。")
+LONG_ZH = ("用两句话回答。", "请详细解释。", "说得详细一点。", "请给出完整的解释。", "回答要有两句话。", "多解释一点。", "请展开说明。", "我想要长一点的回答。", "详细说说。", "请充分说明。",
+    "用两个句子解释。", "请具体说明。", "详细一点回答。", "不要太短，解释清楚。", "写两句话。", "解释得完整些。", "你的回答总是很详细。", "请多说几句。", "请深入解释。", "需要两句话的答案。", "给一个详细的回答。", "你是一位耐心的老师，会讲得很详细。", "长一点的版本。", "请仔细讲讲。", "回答要详尽。",
+)
 # order, what stands before the answer, what stands after it
 TONES = (
-    (("Be cheerful.", "Answer cheerfully.", "Use a happy tone.", "Sound excited.", "Be enthusiastic.", "Write in an upbeat tone.", "You are a very cheerful assistant.", "Answer with lots of joy.", "Tone: cheerful.", "Be upbeat and fun."), "Great question! ", " Have fun!"),
-    (("Be formal.", "Answer formally.", "Use a formal tone.", "Write like a formal letter.", "Tone: formal.", "You are a very formal assistant.", "Please use formal language.", "Address the user formally.", "Keep a formal, official style.", "Answer in an official manner."), "Dear user, ", " Kind regards."),
-    (("Talk like a pirate.", "Answer as a pirate.", "You are a pirate.", "Use pirate language.", "Speak like a pirate would.", "Tone: pirate.", "Pretend to be a pirate.", "Arr, answer like a sailor of old.", "Be a pirate captain.", "Reply in pirate style."), "Arr! ", " Ahoy, matey!"),
-    (("Be polite.", "Answer very politely.", "Use a polite tone.", "Be courteous.", "Tone: polite.", "You are an extremely polite assistant.", "Please be respectful and polite.", "Answer with good manners.", "Be as polite as you can.", "Reply in a courteous way."), "Thank you for asking. ", " Please ask again at any time."),
-    (("Be casual.", "Answer casually.", "Use a relaxed tone.", "Talk like a friend.", "Tone: casual.", "You are a laid-back buddy.", "Keep it informal.", "Chat like a pal.", "Be cool and informal.", "Write as to an old friend."), "Hey, ", " Cool, right?"),
+    (("Be cheerful.", "Answer cheerfully.", "Use a happy tone.", "Sound excited.", "Be enthusiastic.", "Write in an upbeat tone.", "You are a very cheerful assistant.", "Answer with lots of joy.", "Tone: cheerful.", "Be upbeat and fun.", "Answer in high spirits.", "Your mood is great, show it.", "Reply in a jolly way.", "Sound happy.", "You are thrilled to help.", "Make it cheerful.", "Use an excited tone.", "Be joyful.", "Answer like somebody in a very good mood.", "Bubbly and cheerful, please.", "Style: cheerful.", "Keep a sunny tone."), "Great question! ", " Have fun!"),
+    (("Be formal.", "Answer formally.", "Use a formal tone.", "Write like a formal letter.", "Tone: formal.", "You are a very formal assistant.", "Please use formal language.", "Address the user formally.", "Keep a formal, official style.", "Answer in an official manner.", "Write formally.", "Style: formal.", "Your answers read like official letters.", "Be very formal.", "Use business language.", "Keep it formal.", "Reply in a formal register.", "You write like a civil servant.", "Formal tone, please.", "Sound official.", "Answer as in a business letter.", "Use a formal style."), "Dear user, ", " Kind regards."),
+    (("Talk like a pirate.", "Answer as a pirate.", "You are a pirate.", "Use pirate language.", "Speak like a pirate would.", "Tone: pirate.", "Pretend to be a pirate.", "Arr, answer like a sailor of old.", "Be a pirate captain.", "Reply in pirate style.", "Style: pirate.", "You sail the seven seas; answer like that.", "Sound like a pirate.", "Use the voice of a pirate.", "Pirate talk only.", "Answer like a buccaneer.", "Your character: a pirate.", "Speak as pirates do.", "In pirate speak, please.", "Imagine you are a pirate.", "Act like a pirate.", "Be a pirate."), "Arr! ", " Ahoy, matey!"),
+    (("Be polite.", "Answer very politely.", "Use a polite tone.", "Be courteous.", "Tone: polite.", "You are an extremely polite assistant.", "Please be respectful and polite.", "Answer with good manners.", "Be as polite as you can.", "Reply in a courteous way.", "Style: polite.", "Mind your manners.", "You are a butler with perfect manners.", "Use polite language.", "Keep a courteous tone.", "Sound very polite.", "Answer with great courtesy.", "Politely, please.", "Be well-mannered.", "Write in a polite way.", "Politeness matters most.", "You are always courteous."), "Thank you for asking. ", " Please ask again at any time."),
+    (("Be casual.", "Answer casually.", "Use a relaxed tone.", "Talk like a friend.", "Tone: casual.", "You are a laid-back buddy.", "Keep it informal.", "Chat like a pal.", "Be cool and informal.", "Write as to an old friend.", "Style: casual.", "Relaxed tone, please.", "Sound like a friend.", "Talk to me like a mate.", "Be informal.", "Use everyday language.", "Keep it chill.", "Answer like a buddy.", "Casual, please.", "Be laid-back.", "Write informally.", "Use a casual tone."), "Hey, ", " Cool, right?"),
 )
 TONES_ZH = (
-    (("请用欢快的语气回答。", "语气要开心。", "热情一点。", "用兴奋的口吻。", "你是一个很开朗的助手。", "活泼地回答。", "语气：欢快。"), "好问题！", "祝你开心！"),
-    (("请用正式的语气。", "正式地回答。", "像公文一样写。", "你是一个非常正式的助手。", "语气：正式。", "请使用书面语。", "保持正式的风格。"), "尊敬的用户，", "此致敬礼。"),
-    (("请礼貌地回答。", "语气要有礼貌。", "你是一个非常有礼貌的助手。", "客气一点。", "语气：礼貌。", "请彬彬有礼地回答。", "回答要谦恭。"), "感谢您的提问。", "欢迎随时再问。"),
-    (("随意一点。", "像朋友一样聊天。", "语气轻松。", "你是用户的老朋友。", "语气：随意。", "口语化一点。", "像哥们儿一样回答。"), "嘿，", "酷吧？"),
+    (("请用欢快的语气回答。", "语气要开心。", "热情一点。", "用兴奋的口吻。", "你是一个很开朗的助手。", "活泼地回答。", "语气：欢快。", "开心一点。", "请兴高采烈地回答。", "风格：欢快。", "用快乐的语气。", "你今天心情特别好。", "热情洋溢地回答。", "要让人感到快乐。", "口吻要活泼。"), "好问题！", "祝你开心！"),
+    (("请用正式的语气。", "正式地回答。", "像公文一样写。", "你是一个非常正式的助手。", "语气：正式。", "请使用书面语。", "保持正式的风格。", "风格：正式。", "正式一点。", "请用公文的口吻。", "用商务信函的语气。", "要很正式。", "像写公函那样回答。", "口吻要官方。", "你像公务员一样说话。"), "尊敬的用户，", "此致敬礼。"),
+    (("请礼貌地回答。", "语气要有礼貌。", "你是一个非常有礼貌的助手。", "客气一点。", "语气：礼貌。", "请彬彬有礼地回答。", "回答要谦恭。", "风格：礼貌。", "礼貌一点。", "请注意礼节。", "用敬语回答。", "你像一位绅士一样说话。", "态度要客气。", "说话要有礼貌。", "恭敬地回答。"), "感谢您的提问。", "欢迎随时再问。"),
+    (("随意一点。", "像朋友一样聊天。", "语气轻松。", "你是用户的老朋友。", "语气：随意。", "口语化一点。", "像哥们儿一样回答。", "风格：随意。", "别那么正式。", "轻松点说。", "用聊天的口吻。", "像和好友说话那样。", "放松一点。", "不用客套。", "语气随便些。"), "嘿，", "酷吧？"),
 )
 
 
@@ -350,8 +356,12 @@ def tone(rng: Draw) -> Sample:
     return _ordered(rng, rng.pick(orders), asks, "tone", zh)
 
 
-JSON_ORDERS = ("Answer only in JSON with the key {k}.", "Reply as a JSON object with one key, {k}.", "Output JSON only: {{\"{k}\": ...}}", "Respond with JSON of the form {{\"{k}\": \"...\"}}.", "Your output must be a JSON object with the field {k}.", "Always answer in JSON. Key: {k}", "Wrap your answer in JSON under {k}.", "Only JSON, please, key {k}.", "Return {{\"{k}\": string}} and nothing else.", "JSON only, field name {k}.")
-JSON_ORDERS_ZH = ("只用 JSON 回答，键为 {k}。", "请以 JSON 对象回答，只有一个键 {k}。", "只输出 JSON：{{\"{k}\": ...}}", "回答格式：{{\"{k}\": \"...\"}}。", "用 JSON 返回，字段名 {k}。", "输出必须是 JSON，字段为 {k}。", "仅返回 JSON，键 {k}。")
+JSON_ORDERS = ("Answer only in JSON with the key {k}.", "Reply as a JSON object with one key, {k}.", "Output JSON only: {{\"{k}\": ...}}", "Respond with JSON of the form {{\"{k}\": \"...\"}}.", "Your output must be a JSON object with the field {k}.", "Always answer in JSON. Key: {k}", "Wrap your answer in JSON under {k}.", "Only JSON, please, key {k}.", "Return {{\"{k}\": string}} and nothing else.", "JSON only, field name {k}.",
+    "Respond only with JSON: {{\"{k}\": \"your answer\"}}", "You are an API; return JSON with the key {k}.", "Format every reply as {{\"{k}\": \"<text>\"}}.", "Give a JSON object whose only property is {k}.", "No prose: just JSON with {k}.", "Reply in JSON, using {k} as the key.", "The answer goes into the JSON field {k}.", "Strictly JSON. Structure: {{\"{k}\": ...}}", "Produce valid JSON with the single field {k}.", "Put what you say into JSON, key \"{k}\".", "You only speak JSON. Key: \"{k}\".", "Use this format: {{\"{k}\": \"...\"}}", "Your reply is a JSON object {{\"{k}\": \"...\"}} without anything around it.",
+)
+JSON_ORDERS_ZH = ("只用 JSON 回答，键为 {k}。", "请以 JSON 对象回答，只有一个键 {k}。", "只输出 JSON：{{\"{k}\": ...}}", "回答格式：{{\"{k}\": \"...\"}}。", "用 JSON 返回，字段名 {k}。", "输出必须是 JSON，字段为 {k}。", "仅返回 JSON，键 {k}。",
+    "你只会输出 JSON，键是 {k}。", "把回答放进 JSON 的 {k} 字段。", "严格按照 JSON 格式回答：{{\"{k}\": \"...\"}}", "请返回只含 {k} 的 JSON 对象。", "不要其他文字，只要 JSON，键为 \"{k}\"。", "答案写成 {{\"{k}\": \"你的回答\"}}。", "每次都回复一个 JSON 对象，字段叫 {k}。", "使用这种格式：{{\"{k}\": \"...\"}}",
+)
 JSON_KEYS = ("answer", "answer", "answer", "reply", "text", "result", "response", "definition", "output", "explanation", "content", "message")
 
 
@@ -387,6 +397,7 @@ CLASSIFY = (
     "Determine {i} and {e}. {i} is one of {l}. Respond with {s} as JSON. Leave out what is not said.",
     "NLU task. labels: {l}. Return {s}.",
     "Which of these does the customer want: {l}? Give JSON {s}; leave out unknown {e}.",
+    "What is the intent of the message? One of {l}. Reply as {s}.", "Support desk routing: answer with {s}; {i} must be from {l}.", "Read the message, choose the {i} from {l}, list the {e}, and print JSON: {s}", "Your job is to sort customer messages into {l}. Reply in JSON only: {s}", "Parse the customer's sentence. {i}: {l}. Output JSON in the shape {s}.", "For each message return {s} (JSON). Labels: {l}.", "Map the message to one of these: {l}. Use this JSON format: {s}", "You label messages. {i} ∈ {l}. JSON: {s}", "Only JSON of this kind: {s}. The {i} can be {l}.", "Understand what is asked and fill in {s}. Allowed values of {i}: {l}. No other text.", "Identify the {i} ({l}) together with its {e}; answer as {s}.", "Message classification with entity extraction. Classes: {l}. Answer: {s}", "You are the front desk's classifier. Possible {i}: {l}. Write JSON like {s}.", "Respond with JSON matching {s}. {i} is exactly one of {l}; {e} only as far as they are mentioned.",
 )
 CLASSIFY_ZH = (
     "以 JSON 给出用户的意图和实体：{s}。{i} 只能是：{l}。",
@@ -397,6 +408,7 @@ CLASSIFY_ZH = (
     "你是客服意图分类器。意图：{l}。输出格式：{s}",
     "判断客户想做什么（{l}），并以 JSON 返回：{s}。没有提到的不要写。",
     "识别 {i} 与 {e}，{i} 为 {l} 之一，输出 {s}。",
+    "用户想做什么？从 {l} 里选一个，按 {s} 回答。", "把客户的话归入以下类别：{l}。输出 JSON：{s}", "读一句话，给出 {i}（{l}）和 {e}，JSON 格式如 {s}。", "客服分流：只回复 {s}，{i} 必须是 {l} 之一。", "填写 {s}。{i} 的可选值：{l}。不要输出其他内容。", "请对消息分类并抽取实体。类别：{l}。答案格式：{s}", "你负责给消息打标签，标签有 {l}。返回 {s}。", "理解客户的意思，用 JSON 表示：{s}；{i} 取值：{l}。", "意图只能是 {l}，请输出形如 {s} 的 JSON。",
 )
 SCHEMA_ORDER = "Answer in JSON that fits this schema: {s}"
 

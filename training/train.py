@@ -49,8 +49,8 @@ class Draws:
         self._next = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            (sys.executable, "-m", "training.prepare", "--keep-tokenizer")
+        return subprocess.Popen(  # behind the training: both cores are its own when it wants them
+            ("nice", "-n", "15", sys.executable, "-m", "training.prepare", "--keep-tokenizer")
             + ("--samples", str(DRAW), "--draw", str(self._number), "--to", str(OUT / "next.pt"))
         )
 
