@@ -95,6 +95,26 @@ ASK = (
     "Find {x}.",
     "Give me {x}",
     "What does {x} make?",
+    "Could you compute {x} for me?",
+    "Quick: {x}",
+    "Do the math: {x}",
+    "I would like to know {x}",
+    "Use Python for {x}",
+    "Run the numbers: {x}",
+    "And {x}?",
+    "Please tell me what {x} is",
+    "solve {x}",
+    "Can you tell me {x}?",
+    "how much would {x} be",
+    "Help me with {x}",
+    "What do you get for {x}?",
+    "Let Python compute {x}",
+    "Do you know what {x} is?",
+    "Show me {x}",
+    "{x}, please",
+    "My homework: {x}",
+    "figure out {x}",
+    "Let me know what {x} comes to.",
 )
 ASK_ZH = (
     "{x}等于多少？",
@@ -107,6 +127,19 @@ ASK_ZH = (
     "求{x}",
     "{x}的结果是什么？",
     "请问{x}等于几？",
+    "{x}是几？",
+    "用 Python 算{x}",
+    "麻烦计算一下{x}",
+    "我想知道{x}",
+    "告诉我{x}",
+    "{x}得多少？",
+    "你能算{x}吗？",
+    "请计算{x}的值",
+    "请给出{x}",
+    "作业题：{x}",
+    "{x}，结果是？",
+    "算算{x}",
+    "用代码算一下{x}",
 )
 # name: words in English, in Chinese, code over [..], how it is computed
 LISTS = {
@@ -163,6 +196,21 @@ OF_LIST = (
     "I have {v}. What is the {w}?",
     "{v}: what is the {w}?",
     "the {w} of {v} please",
+    "From {v}, tell me the {w}",
+    "My data: {v}. I need the {w}.",
+    "Take {v} and compute the {w}",
+    "What {w} do these values have: {v}?",
+    "Use Python to get the {w} of {v}",
+    "For the values {v}, what is the {w}?",
+    "Could you give the {w} of {v}?",
+    "Please determine the {w} of this list: {v}",
+    "numbers {v}, {w}?",
+    "Measured: {v}. The {w}?",
+    "Can you work out the {w} for {v}?",
+    "We got {v} this week; what is the {w}?",
+    "List {v} - {w}?",
+    "Tell me the {w} of {v}.",
+    "Look at {v}. What would be the {w}?",
 )
 OF_LIST_ZH = (
     "{v}的{w}是多少？",
@@ -171,6 +219,15 @@ OF_LIST_ZH = (
     "请算出这些数的{w}：{v}",
     "这些数{v}的{w}是什么？",
     "帮我求{v}的{w}",
+    "数据是{v}，{w}是多少？",
+    "有一组数{v}，求{w}",
+    "对于{v}，{w}是多少？",
+    "用 Python 求{v}的{w}",
+    "给出{v}的{w}",
+    "我的数据：{v}。请算{w}。",
+    "测得{v}，{w}呢？",
+    "列表{v}的{w}是几？",
+    "请告诉我{v}的{w}",
 )
 COUNT_LETTER = (
     "How many times does the letter {l} occur in {w}?",
@@ -179,6 +236,15 @@ COUNT_LETTER = (
     "How often does {l} appear in the word {w}?",
     "How many {l} are in the word {w}?",
     "How many letters {l} does {w} have?",
+    "{w}: how many {l}?",
+    "How many times is {l} in {w}?",
+    "Tell me how many {l} there are in {w}",
+    "In {w}, how often is the letter {l}?",
+    "Number of {l}'s in {w}?",
+    "Please count how many times {l} occurs in {w}",
+    "I want to know how many {l} {w} contains",
+    "Does {w} have more than one {l}? Count them.",
+    "count {l} in {w}",
 )
 COUNT_LETTER_ZH = (
     "{w}里有几个{l}？",
@@ -186,6 +252,11 @@ COUNT_LETTER_ZH = (
     "数一数{w}里的{l}",
     "{w}中{l}出现了几次？",
     "字母{l}在{w}里有几个？",
+    "{w}含有几个{l}？",
+    "请数出{w}中{l}的个数",
+    "{l}在{w}中出现几次？",
+    "{w}这个词里{l}有多少个？",
+    "统计{w}里的字母{l}",
 )
 LENGTHS = (
     "How many letters does {w} have?",
@@ -193,6 +264,15 @@ LENGTHS = (
     "Count the letters of {w}",
     "What is the length of {w}?",
     "How many characters are in {w}?",
+    "Number of letters in {w}?",
+    "How many letters are there in {w}?",
+    "Tell me how long {w} is",
+    "{w}: how many letters?",
+    "Please count the characters in {w}",
+    "How many letters do I need to write {w}?",
+    "Give me the length of the word {w}",
+    "letter count of {w}",
+    "Is {w} a long word? Count its letters.",
 )
 LENGTHS_ZH = (
     "{w}有多少个字母？",
@@ -200,6 +280,11 @@ LENGTHS_ZH = (
     "数一数{w}的字母",
     "单词{w}的长度是多少？",
     "{w}有几个字符？",
+    "{w}由几个字母组成？",
+    "请告诉我{w}的长度",
+    "{w}一共多少个字母？",
+    "统计{w}的字符数",
+    "{w}的字母数",
 )
 REVERSE = (
     "Reverse the word {w}",
@@ -207,14 +292,37 @@ REVERSE = (
     "Write {w} backwards",
     "Spell {w} in reverse",
     "Reverse {w}.",
+    "Turn {w} around",
+    "How do you write {w} from back to front?",
+    "Give me {w} reversed",
+    "{w} backwards, please",
+    "Please reverse {w} letter by letter",
+    "Say {w} backwards",
+    "What does {w} read like from right to left?",
+    "Flip the word {w}",
+    "the reverse of {w}",
 )
-REVERSE_ZH = ("把{w}倒过来写", "{w}反过来是什么？", "反转{w}", "倒着写{w}", "请把{w}反转")
+REVERSE_ZH = (
+    "把{w}倒过来写", "{w}反过来是什么？", "反转{w}", "倒着写{w}", "请把{w}反转",
+    "{w}从后往前怎么写？",
+    "给出{w}的倒序",
+    "{w}颠倒过来是什么？",
+    "请倒序输出{w}",
+    "把单词{w}反过来",
+)
 WORDS = (
     'How many words are in "{t}"?',
     'Count the words in "{t}"',
     'How many words does "{t}" have?',
     'What is the number of words in "{t}"?',
     'Number of words in "{t}"?',
+    'Word count of "{t}"?',
+    'Tell me how many words "{t}" has',
+    '"{t}" - how many words is that?',
+    'Please count the words: "{t}"',
+    'How many words do you see in "{t}"?',
+    'How long is "{t}" in words?',
+    'I wrote "{t}". How many words is that?',
 )
 WORDS_ZH = (
     "“{t}”有多少个单词？",
@@ -222,6 +330,11 @@ WORDS_ZH = (
     "“{t}”中有几个词？",
     "统计“{t}”的单词数",
     "“{t}”一共几个单词？",
+    "“{t}”的单词数是多少？",
+    "请数“{t}”有几个单词",
+    "句子“{t}”有多少词？",
+    "“{t}”里单词的个数",
+    "我写了“{t}”，一共几个词？",
 )
 WEEKDAY = (
     "Which day of the week is {d}?",
@@ -229,6 +342,15 @@ WEEKDAY = (
     "On which day of the week does {d} fall?",
     "What day was {d}?",
     "Tell me the weekday of {d}",
+    "Was {d} a Monday? Which day was it?",
+    "{d} is which weekday?",
+    "I was born on {d}. What day of the week was it?",
+    "Give me the day of the week for {d}",
+    "{d}: what day of the week?",
+    "Please find out the weekday of {d}",
+    "We meet on {d}; which weekday is that?",
+    "Which weekday does {d} fall on?",
+    "weekday of {d}",
 )
 WEEKDAY_ZH = (
     "{d}是星期几？",
@@ -236,6 +358,11 @@ WEEKDAY_ZH = (
     "{d}是哪一天？星期几？",
     "查一下{d}是星期几",
     "{d}那天是星期几？",
+    "{d}是周几？",
+    "我出生于{d}，那天星期几？",
+    "{d}，星期几？",
+    "帮我算{d}是星期几",
+    "{d}对应星期几？",
 )
 DAYS = (
     "How many days are between {a} and {b}?",
@@ -243,6 +370,15 @@ DAYS = (
     "Count the days from {a} until {b}",
     "Days between {a} and {b}?",
     "What is the number of days from {a} to {b}?",
+    "How long is it from {a} to {b} in days?",
+    "How many days lie between {a} and {b}?",
+    "From {a} to {b}: how many days?",
+    "The trip lasts from {a} until {b}. How many days is that?",
+    "Number of days between {a} and {b}",
+    "Tell me the days from {a} to {b}",
+    "Between {a} and {b}, how many days pass?",
+    "I started on {a} and finished on {b}. How many days did it take?",
+    "days from {a} till {b}?",
 )
 DAYS_ZH = (
     "从{a}到{b}有多少天？",
@@ -250,6 +386,11 @@ DAYS_ZH = (
     "{a}到{b}相差多少天？",
     "计算{a}到{b}的天数",
     "{a}与{b}隔了几天？",
+    "{a}至{b}一共多少天？",
+    "{a}距离{b}有多少天？",
+    "从{a}开始，到{b}结束，共几天？",
+    "请算{a}与{b}之间的天数",
+    "{a}到{b}多少天？",
 )
 ROOT = (
     "What is the square root of {a}?",
@@ -257,24 +398,65 @@ ROOT = (
     "Calculate the square root of {a}",
     "Find the square root of {a}.",
     "How much is the root of {a}?",
+    "sqrt of {a}?",
+    "What number squared gives {a}?",
+    "Take the square root of {a}",
+    "Please give me the square root of {a}",
+    "root of {a}",
+    "Which number times itself is {a}?",
+    "sqrt({a})",
 )
-ROOT_ZH = ("{a}的平方根是多少？", "求{a}的平方根", "计算{a}的平方根", "{a}开平方等于多少？", "{a}的平方根")
+ROOT_ZH = (
+    "{a}的平方根是多少？", "求{a}的平方根", "计算{a}的平方根", "{a}开平方等于多少？", "{a}的平方根",
+    "{a}开方是多少？",
+    "哪个数的平方是{a}？",
+    "请开{a}的平方根",
+    "根号{a}等于几？",
+    "给出{a}的平方根",
+)
 FACTORIAL = (
     "What is {a} factorial?",
     "Compute {a}!",
     "Calculate the factorial of {a}",
     "What is the factorial of {a}?",
     "How much is {a} factorial?",
+    "{a} factorial?",
+    "Give me {a}!",
+    "How big is {a}!?",
+    "What do you get for {a} factorial?",
+    "Please compute {a} factorial",
+    "factorial of {a}",
 )
-FACTORIAL_ZH = ("{a}的阶乘是多少？", "计算{a}的阶乘", "{a}！等于多少？", "求{a}的阶乘", "{a}的阶乘")
+FACTORIAL_ZH = (
+    "{a}的阶乘是多少？", "计算{a}的阶乘", "{a}！等于多少？", "求{a}的阶乘", "{a}的阶乘",
+    "{a}阶乘等于几？",
+    "请算{a}的阶乘",
+    "{a}的阶乘有多大？",
+    "给出{a}!",
+    "算一下{a}的阶乘",
+)
 PRIME = (
     "Is {a} a prime number?",
     "Is {a} prime?",
     "Check whether {a} is prime",
     "Tell me if {a} is a prime",
     "Is the number {a} prime?",
+    "Could {a} be a prime?",
+    "prime or not: {a}?",
+    "Please check if {a} is a prime number",
+    "{a}: is it prime?",
+    "Would you say {a} is prime?",
+    "Does {a} have divisors, or is it prime?",
+    "test {a} for primality",
 )
-PRIME_ZH = ("{a}是质数吗？", "{a}是不是质数？", "判断{a}是否为质数", "{a}是素数吗？", "请检查{a}是不是质数")
+PRIME_ZH = (
+    "{a}是质数吗？", "{a}是不是质数？", "判断{a}是否为质数", "{a}是素数吗？", "请检查{a}是不是质数",
+    "{a}算不算质数？",
+    "{a}是素数还是合数？",
+    "看看{a}是不是素数",
+    "请判断{a}是否是素数",
+    "检验{a}是否为质数",
+)
 PLOT = (
     "Draw a {k} chart of {v}",
     "Make a {k} plot of {v}",
@@ -286,6 +468,19 @@ PLOT = (
     "Can you draw {v} as a {k} plot?",
     "Show {v} in a {k} chart",
     "Visualise {v} with a {k} chart",
+    "Use Python to draw {v} as a {k} chart",
+    "I need a {k} chart for {v}",
+    "Make me a {k} graph: {v}",
+    "Put {v} into a {k} plot",
+    "Could you plot these numbers as a {k} chart: {v}?",
+    "Here is my data: {v}. A {k} chart please.",
+    "Generate a {k} chart from {v}",
+    "Turn {v} into a {k} graph",
+    "Sales were {v}; show them as a {k} chart",
+    "A {k} plot for {v}",
+    "draw me {v}, {k} chart",
+    "Let me see {v} in a {k} plot.",
+    "Chart {v} ({k})",
 )
 PLOT_ZH = (
     "画一个{v}的{k}",
@@ -294,6 +489,14 @@ PLOT_ZH = (
     "做一张{k}：{v}",
     "绘制{v}的{k}",
     "我想要{v}的{k}",
+    "请为{v}生成{k}",
+    "数据{v}，画{k}",
+    "把这些数{v}做成{k}",
+    "帮我画{k}，数据是{v}",
+    "用 Python 绘制{v}的{k}",
+    "给我看{v}的{k}",
+    "将{v}可视化为{k}",
+    "来一张{v}的{k}",
 )
 CSV = (
     (
