@@ -201,19 +201,11 @@ def none_fits(rng: Draw) -> Sample:
         other = rng.choice(known)
         if abs(known.index(other) - place) > 3 * NEIGHBOURS and not set(other.name.lower().split("_")) & set(wanted.name.lower().split("_")):
             tools[other.name] = tool_of(other, rng)
-    answer = talk.UNKNOWN_ZH if zh else talk.UNKNOWN
-    roll = rng.random()
-    if roll < 0.45:
-        ask = asked(rng, wanted, zh).ask
-    elif roll < 0.75:
-        ask = rng.pick(material.unknown(zh=zh))
-    elif roll < 0.9:
-        asks, answer = rng.choice(material.small_talk(zh=zh))
-        ask = talk.noisy(rng.pick(asks), rng)
+    if rng.happens(0.45):
+        said = [user(asked(rng, wanted, zh).ask), says(talk.UNKNOWN_ZH if zh else talk.UNKNOWN)]
     else:
-        ask, entry = _term(rng, zh)
-        answer = entry.answer_zh if zh else entry.answer
-    return _offered(rng, tools or {known[place - 30].name: tool_of(known[place - 30], rng)}, [user(ask), says(answer)], "none fits", zh)
+        said = _besides(rng, zh)
+    return _offered(rng, tools or {known[place - 30].name: tool_of(known[place - 30], rng)}, said, "none fits", zh)
 
 
 def further(rng: Draw, made: Sample, count: int) -> Sample:
@@ -253,9 +245,9 @@ def further(rng: Draw, made: Sample, count: int) -> Sample:
 def _besides(rng: Draw, zh: bool) -> Messages:
     """A question that asks for no function."""
     roll = rng.random()
-    if roll < 0.4:
+    if roll < 0.5:
         return [user(rng.pick(material.unknown(zh=zh))), says(talk.UNKNOWN_ZH if zh else talk.UNKNOWN)]
-    if roll < 0.7:
+    if roll < 0.77:
         asks, answer = rng.choice(material.small_talk(zh=zh))
         return [user(talk.noisy(rng.pick(asks), rng)), says(answer)]
     ask, entry = _term(rng, zh)
