@@ -27,7 +27,8 @@ class KvBlock(Cache):
 
     def __init__(self, layers: int, *, rows: int, length: int, token_bytes: int = 0) -> None:
         super().__init__(layers=[])
-        self._token_bytes = token_bytes
+        self._told_bytes, self._own_bytes = token_bytes, 0
+        self._is_paged = True
         self._count = layers
         self.rows = rows
         self.length = _rounded(length)
@@ -160,26 +161,18 @@ class KvBlock(Cache):
     @property
     def token_bytes(self) -> int:
         """Memory for a token's state in all layers; as it was told, before anything was written."""
-        pairs = self._pairs()
-        if not pairs:
-            return self._token_bytes
-        return sum(tensor[0, :, 0].nbytes for pair in pairs for tensor in pair)
+        return self._own_bytes or self._told_bytes
 
     def bytes(self) -> int:
         """Memory held."""
-        if not self._pairs():
-            return 0
-        return self._needed(self._written, self.rows, self.length)
+        return self._needed(self._written, self.rows, self.length) if self._own_bytes else 0
 
     def bytes_for(self, lengths: list[int]) -> int:
         """The memory that it would hold with rows of so many tokens, and no others."""
         return self._needed(lengths, *self._grown(len(lengths), max(lengths)))
 
     def _needed(self, lengths: list[int], rows: int, length: int) -> int:
-        pairs = self._pairs()
-        if pages.can_hold(pairs[0][0] if pairs else None):
-            return self.token_bytes * sum(map(_rounded, lengths))
-        return self.token_bytes * rows * length
+        return self.token_bytes * (sum(map(_rounded, lengths)) if self._is_paged else rows * length)
 
     def _pairs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         pairs = zip(self._keys, self._values, strict=True)
@@ -191,6 +184,8 @@ class KvBlock(Cache):
             keys = pages.zeros((self.rows, key.shape[1], self.length, key.shape[3]), key)
             values = pages.zeros((self.rows, value.shape[1], self.length, value.shape[3]), value)
             self._keys[layer], self._values[layer] = keys, values
+            self._own_bytes += (keys.nbytes + values.nbytes) // (self.rows * self.length)
+            self._is_paged = pages.can_hold(keys)
         return keys, values
 
 

@@ -14,9 +14,9 @@ _LEAST = 1 << 20  # bytes from which a tensor is made of pages; below, the alloc
 _PAGE = mmap.PAGESIZE
 
 
-def can_hold(tensor: torch.Tensor | None) -> bool:
-    """Whether tensors where this one is, or where none is yet, take memory by need once they are large."""
-    return hasattr(mmap, "MAP_ANONYMOUS") and (tensor is None or tensor.device.type == "cpu")
+def can_hold(tensor: torch.Tensor) -> bool:
+    """Whether tensors where this one is take memory by need once they are large."""
+    return hasattr(mmap, "MAP_ANONYMOUS") and tensor.device.type == "cpu"
 
 
 def zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
