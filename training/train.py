@@ -2,7 +2,7 @@
 
     python -m training.train [--minutes 80]
 
-    python -m training.train --start src/assistants_api/bundled --minutes 60 --first-draw 1000 --peak 0.4
+    python -m training.train --start src/assistants_api/bundled --minutes 60 --first-draw 4000 --peak 0.4
 
 Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
 that was trained before; give it another first draw.
