@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import Response
+from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import AppStatus, EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
@@ -25,6 +26,18 @@ logger = logging.getLogger(__name__)
 PING_SECONDS = 15
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
+
+
+class Ping(ServerSentEvent):
+    """A comment, without the blank line that ends an event.
+
+    After an event with an id, the official Python SDK takes a comment with a blank line for an event without
+    data, and fails on it (openai/_streaming.py).
+    """
+
+    def encode(self) -> bytes:
+        """As it is sent."""
+        return b": ping\n"
 
 
 def reply(shown: base.Reply | base.Page, headers: dict[str, str] | None = None) -> Response:
@@ -88,7 +101,7 @@ def stream(
 ) -> Response:
     """The entries as server-sent events; a client that goes away harms nothing."""
     frames = _frames(entries, has_content)
-    response = kind(frames, sep="\n", ping=PING_SECONDS)
+    response = kind(frames, sep="\n", ping=PING_SECONDS, ping_message_factory=Ping)
     if isinstance(response, RunStream):
         response.body_iterator = _told(frames, response)
     response.headers["content-type"] = "text/event-stream; charset=utf-8"
