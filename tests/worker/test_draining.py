@@ -1,6 +1,7 @@
 """A worker that is asked to stop: nothing new, what runs may end, and the rest goes to another at once."""
 
 import asyncio
+from contextlib import asynccontextmanager
 
 from sqlalchemy import select
 
@@ -10,6 +11,7 @@ from assistants_api.domain.run import RunStatus
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store import tables
+from assistants_api.store.jobs import Jobs
 from assistants_api.worker import worker as module
 from tests.conftest import until
 
@@ -107,3 +109,35 @@ async def test_followers_are_told_that_the_stream_goes_on_elsewhere(open_house):
 
         assert isinstance(ended, Closing)
         assert [entry.seq for entry in seen] == list(range(1, len(seen) + 1))
+
+
+async def test_a_run_that_is_claimed_while_leases_are_renewed_is_carried_on(open_house, monkeypatch):
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.01)
+    engine = ScriptedEngine([[Text("One."), Wait("go")], [Text("Two."), Wait("go")]])
+    async with open_house(engine) as house:
+        runs = [await house.start()]
+        await until(lambda: len(engine.prompts) == 1)
+        begin, cancelling = house.db.begin, Jobs.cancelling
+        renewals: list[set[str]] = []
+        more = [house.start]
+
+        async def noted(self, ids):
+            renewals.append(set(ids))
+            return await cancelling(self, ids)
+
+        @asynccontextmanager
+        async def begin_and_claim():
+            """What the first renewal has read is old when it looks at what is carried."""
+            async with begin() as tx:
+                yield tx
+            if renewals and more:
+                runs.append(await more.pop()())
+                await until(lambda: len(engine.prompts) == 2)
+
+        monkeypatch.setattr(Jobs, "cancelling", noted)
+        monkeypatch.setattr(house.db, "begin", begin_and_claim)
+        await until(lambda: len(renewals) >= 3)
+        engine.release("go")
+        await house.worker.idle()
+
+        assert [(await house.run(run)).status for run in runs] == [RunStatus.COMPLETED] * 2

@@ -173,6 +173,7 @@ class Worker:
             await asyncio.sleep(RENEW_SECONDS)
             if not self._work:
                 continue
+            carried = dict(self._work)  # what is claimed from here on is not among what is renewed
             try:
                 async with self._db.begin() as tx:
                     held = await tx.jobs.renew(self.owner, self._lease_seconds)
@@ -180,7 +181,7 @@ class Worker:
             except Unavailable as error:
                 logger.warning("cannot renew leases: %s", error.message)
                 continue
-            for job_id, (_, stop) in tuple(self._work.items()):
+            for job_id, (_, stop) in carried.items():
                 if job_id not in held or job_id in cancelling:
                     stop.set()
 
