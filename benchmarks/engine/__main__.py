@@ -14,7 +14,7 @@ real answer does so well. What guesses bring is a part of its own, on conversati
 
 Each cell is the median of the rounds; in a round every peer has its turn. What is printed as a ratio is ours ÷ theirs in
 tokens per second over the whole request, prompt included. The part `steps` leaves the prompts out: each round asks for
-whole answers and for one token behind prompts of the same length (`--prompt`, 300 tokens), and counts what lies between.
+answers of two lengths behind prompts of one length (`--prompt`, 300 tokens), and counts what lies between.
 """
 
 import argparse

@@ -25,13 +25,16 @@ def whole(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> fl
 
 
 def steps(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
-    """Tokens per second from the first token of the answers to the last, behind prompts of `--prompt` tokens."""
+    """Tokens per second while all answers are written, behind prompts of `--prompt` tokens.
+
+    Two rounds differ in the length of their answers alone; prompts that are read beside the first tokens cost both the same.
+    """
     asked = [
         [question(options.prompt, 20_000 + 1000 * turn + 500 * part + number) for number in range(streams)]
         for part in (0, 1)
     ]
-    first, all_of_it = peer.measure(asked[0], 1), peer.measure(asked[1], options.new)
-    return streams * (options.new - 1) / max(1e-9, all_of_it.seconds - first.seconds)
+    short, long = (peer.measure(asked[part], new) for part, new in enumerate((48, 48 + options.new)))
+    return streams * options.new / max(1e-9, long.seconds - short.seconds)
 
 
 def compare(

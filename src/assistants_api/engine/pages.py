@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-_LEAST = 1 << 20  # bytes from which a tensor is made of pages; below, the allocator's own memory is quicker
+_LEAST = 4 << 20  # bytes from which a tensor is made of pages; below, the allocator's own memory is quicker
 _PAGE = mmap.PAGESIZE
 
 
