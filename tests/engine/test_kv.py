@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from assistants_api.engine import machine
+from assistants_api.engine import machine, pages
 from assistants_api.engine.kv import KvBlock, Parked, Snapshot
 
 torch = pytest.importorskip("torch")
@@ -70,6 +70,27 @@ def test_rows_keep_what_they_hold_when_the_block_grows(length: int) -> None:
     assert block.length >= 2 * length
     assert is_same(block.share(0, length), state(length, 1))
     assert is_same(block.share(6, 40), state(40, 2))
+
+
+def test_a_block_whose_growth_was_refused_half_way_grows_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where every place takes memory."""
+    monkeypatch.setattr(pages, "can_hold", lambda tensor: False)
+    block = KvBlock(LAYERS, rows=2, length=100)
+    block.put(1, state(90), 90)
+    made, zeros = [], pages.zeros
+
+    def short_of_memory(shape: tuple[int, ...], like: "torch.Tensor") -> "torch.Tensor":
+        made.append(shape)
+        if len(made) == 2:
+            raise RuntimeError("out of memory")
+        return zeros(shape, like)
+
+    monkeypatch.setattr(pages, "zeros", short_of_memory)
+    with pytest.raises(RuntimeError):
+        block.grow(rows=4, length=200)
+    block.grow(rows=6, length=200)
+
+    assert is_same(block.share(1, 90), state(90))
 
 
 def test_what_was_not_used_for_longest_is_forgotten_first() -> None:

@@ -122,7 +122,8 @@ class KvBlock(Cache):
             for row, end in enumerate(self._written[:rows]):
                 larger[row, :, :end] = tensor[row, :, :end]
         else:
-            larger[: self.rows, :, : self.length] = tensor[:rows, :, :length]
+            held = min(rows, self.rows)
+            larger[:held, :, : self.length] = tensor[:held, :, : self.length]
         return larger
 
     def take(self, row: int, length: int) -> "Snapshot":
