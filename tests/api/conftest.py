@@ -1,5 +1,7 @@
 """The application in-process over SQLite and a scripted engine; streams are tested over a socket elsewhere."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -60,6 +62,53 @@ async def http(sqlite_db: Database) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application without a worker."""
     async with client_over(sqlite_db) as client:
         yield client
+
+
+class Caller:
+    """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
+
+    def __init__(self, app: Any, path: str, body: dict[str, Any]) -> None:
+        self._app = app
+        self._path = path
+        self._body = json.dumps(body).encode()
+        self._sent = False
+        self.hung_up = asyncio.Event()
+        self.received = b""
+        self.status = 0
+
+    async def call(self) -> None:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"host", b"test"),
+            (b"openai-beta", b"assistants=v2"),
+        ]
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "POST",
+            "scheme": "http",
+            "path": self._path,
+            "raw_path": self._path.encode(),
+            "root_path": "",
+            "query_string": b"",
+            "headers": headers,
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        async with asyncio.timeout(20):
+            await self._app(scope, self._receive, self._send)
+
+    async def _receive(self) -> dict[str, Any]:
+        if not self._sent:
+            self._sent = True
+            return {"type": "http.request", "body": self._body, "more_body": False}
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def _send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+        self.received += message.get("body", b"")
 
 
 async def made(http: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from assistants_api.engine.script import Fail, Turn, Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits
 from assistants_api.store.log import Log
-from tests.api.conftest import made, refusal
+from tests.api.conftest import Caller, made, refusal
 from tests.checks.schema import check_body, check_schema
 from tests.conftest import until
 from tests.worker.conftest import CATALOGUE, house_over, knowledge_over
@@ -563,48 +563,6 @@ async def test_readiness_counts_what_is_open(open_client):
         assert (await http.get("/health/ready")).json()["completions"] == {"open": 0, "waiting": 0}
 
 
-class Caller:
-    """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
-
-    def __init__(self, app, body: dict) -> None:
-        self._app = app
-        self._body = json.dumps(body).encode()
-        self._sent = False
-        self.hung_up = asyncio.Event()
-        self.received = b""
-        self.status = 0
-
-    async def call(self) -> None:
-        headers = [(b"content-type", b"application/json"), (b"host", b"test")]
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": "POST",
-            "scheme": "http",
-            "path": URL,
-            "raw_path": URL.encode(),
-            "root_path": "",
-            "query_string": b"",
-            "headers": headers,
-            "client": ("127.0.0.1", 1),
-            "server": ("127.0.0.1", 80),
-        }
-        async with asyncio.timeout(20):
-            await self._app(scope, self._receive, self._send)
-
-    async def _receive(self) -> dict:
-        if not self._sent:
-            self._sent = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
-        await self.hung_up.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: dict) -> None:
-        self.status = message.get("status", self.status)
-        self.received += message.get("body", b"")
-
-
 @pytest.mark.parametrize(
     "script", [[Wait("never")], [Text("Half"), Wait("never")]], ids=["silent", "talking"]
 )
@@ -622,7 +580,7 @@ async def test_a_client_that_goes_away_ends_the_work(sqlite_db, stream, script):
         embedder=knowledge.embedder,
         searcher=knowledge.searcher,
     )
-    caller = Caller(create_app(parts), {"model": "m", "messages": HELLO, "stream": stream})
+    caller = Caller(create_app(parts), URL, {"model": "m", "messages": HELLO, "stream": stream})
     async with house_over(sqlite_db, engine) as house:
         calling = asyncio.create_task(caller.call())
         await until(lambda: len(engine.prompts) == 1)
