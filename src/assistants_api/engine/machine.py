@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_LEAST_STATE = 64 << 20
 
 
 def _words(path: str) -> list[str]:
@@ -44,6 +45,14 @@ def resident(pid: int | None = None) -> int:
     """Bytes of memory that a process holds, this one if none is named; 0 where the system does not tell."""
     words = _words(f"/proc/{'self' if pid is None else pid}/statm")
     return int(words[1]) * os.sysconf("SC_PAGE_SIZE") if len(words) > 1 else 0
+
+
+def room_for_state() -> int:
+    """Bytes for attention state: sixty per cent of what is left, less a gigabyte for everything else."""
+    limit = memory_limit()
+    if limit is None:
+        return 2 << 30
+    return max(_LEAST_STATE, int(0.6 * (limit - resident() - (1 << 30))))
 
 
 def size_of_weights(model: str | Path) -> int:

@@ -20,7 +20,6 @@ from assistants_api.engine.rows import Row
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
-_LEAST_KV = 64 << 20
 _KEPT_KV = 64 << 20  # in a block without rows
 _GROWTH = 64  # tokens that every row may still get before room is looked for again
 _FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
@@ -37,7 +36,7 @@ class Scheduler:
         self._filling: list[Row] = []
         self._rows: list[Row] = []
         self._block = self._empty()
-        self._kv_limit = config.kv_bytes or _room_for_state()
+        self._kv_limit = config.kv_bytes or machine.room_for_state()
         self._parked = Parked(int(self._kv_limit * config.parked_share))
         self._prefill_rate = 2000.0
         self._decode_rate = self._decode_time = 0.0
@@ -398,11 +397,3 @@ class Scheduler:
         return self._model.forward(
             block, first, torch.tensor(ids, device=device), torch.tensor(places, device=device), keep
         )
-
-
-def _room_for_state() -> int:
-    """Sixty per cent of what is free after loading, less a gigabyte for everything else."""
-    limit = machine.memory_limit()
-    if limit is None:
-        return 2 << 30
-    return max(_LEAST_KV, int(0.6 * (limit - machine.resident() - (1 << 30))))
