@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 _ROWS = (1, 2, 3)
 _MOST_ERROR = {torch.float32: 1e-3}  # of the logits' size
-_MOST_ERROR_ELSE = 0.02
+_MOST_ERROR_ELSE = 0.1  # rounding alone makes 2 to 3 % in trained models; a wrong operation far more
 
 Logits = Callable[[int], torch.Tensor]
 
