@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from assistants_api.engine import machine, pages
-from assistants_api.engine.kv import KvBlock, Parked, Snapshot
+from assistants_api.engine.kv import KvBlock, Snapshot
+from assistants_api.engine.parked import Parked
 
 torch = pytest.importorskip("torch")
 

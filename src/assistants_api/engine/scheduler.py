@@ -11,10 +11,11 @@ from assistants_api.engine import machine
 from assistants_api.engine.attention import runs_of
 from assistants_api.engine.batch import alike, chosen, side_by_side
 from assistants_api.engine.config import EngineConfig
-from assistants_api.engine.kv import KvBlock, Parked
+from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
+from assistants_api.engine.parked import Parked
 from assistants_api.engine.rows import Row
 
 _LEAST_CHUNK = 32
