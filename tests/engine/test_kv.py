@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from assistants_api.engine import machine, pages
-from assistants_api.engine.kv import KvBlock, Snapshot
+from assistants_api.engine.kv import KvBlock, Layers
 from assistants_api.engine.parked import Parked
 
 torch = pytest.importorskip("torch")
@@ -16,15 +16,21 @@ LAYERS, HEADS, SIZE = 4, 2, 32
 TOKEN = LAYERS * 2 * HEADS * SIZE * 4  # bytes, in full precision
 
 
-def state(length: int, seed: int = 0) -> Snapshot:
+def state(length: int, seed: int = 0) -> Layers:
     """The state of a row of this length."""
     draws = torch.Generator().manual_seed(seed)
     one = [torch.randn(HEADS, length, SIZE, generator=draws) for _ in range(2 * LAYERS)]
-    return Snapshot(list(zip(one[::2], one[1::2], strict=True)), length)
+    return list(zip(one[::2], one[1::2], strict=True))
 
 
-def is_same(left: Snapshot, right: Snapshot) -> bool:
-    pairs = zip(left.layers, right.layers, strict=True)
+def block_of(length: int, seed: int) -> KvBlock:
+    block = KvBlock(LAYERS, rows=1, length=length)
+    block.put(0, state(length, seed), length)
+    return block
+
+
+def is_same(left: Layers, right: Layers) -> bool:
+    pairs = zip(left, right, strict=True)
     return all(torch.equal(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
 
 
@@ -97,12 +103,37 @@ def test_a_block_whose_growth_was_refused_half_way_grows_later(monkeypatch: pyte
 def test_what_was_not_used_for_longest_is_forgotten_first() -> None:
     parked = Parked(limit=1 << 30)
     for number in range(4):
-        parked.keep((number, 1, 2), state(64, number))
+        parked.keep((number, 1, 2), block_of(64, number))
     parked.find([0, 1, 2])
 
-    parked.shrink(2 * state(64).bytes)
+    parked.shrink(2 * 64 * TOKEN)
 
     assert len(parked) == 2
     assert parked.find([0, 1, 2]) is not None
     assert parked.find([1, 1, 2]) is None
-    assert parked.bytes == 2 * state(64).bytes
+    assert parked.bytes == 2 * 64 * TOKEN
+
+
+def test_a_row_of_its_own_has_room_to_go_on_without_being_copied() -> None:
+    block = KvBlock(LAYERS, rows=2, length=6_000)
+    block.put(1, state(6_000), 6_000)
+
+    taken = block.take(1, 5_000)
+    before = [keys.data_ptr() for keys, _ in taken.share(0, 1)]
+    taken.grow(rows=1, length=5_100)
+
+    assert [keys.data_ptr() for keys, _ in taken.share(0, 1)] == before
+    assert is_same(taken.share(0, 5_000), block.share(1, 5_000))
+
+
+def test_what_is_taken_up_is_no_longer_kept() -> None:
+    parked = Parked(limit=1 << 30)
+    block = block_of(64, 1)
+    parked.keep((1, 2, 3), block)
+
+    known = parked.find([1, 2, 4])
+
+    assert known is not None
+    assert (known.shared, known.parked) == (2, (1, 2, 3))
+    assert parked.take((1, 2, 3)) is block
+    assert (len(parked), parked.bytes) == (0, 0)

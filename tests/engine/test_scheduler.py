@@ -594,11 +594,13 @@ def test_a_block_that_was_large_is_let_go_when_nobody_is_there(
 
     monkeypatch.setattr(scheduler, "_KEPT_KV", 192 * model.token_bytes)
     loop = Loop(model)
-    loop.submit(1, a_prompt("hello there " * 10, max_tokens=3))
+    for turn in (1, 2):  # one alone would take its block with it
+        loop.submit(turn, a_prompt("hello there " * (10 - turn), max_tokens=3))
     loop.run()
     assert loop.scheduler.details()["kv_bytes"] > 0
 
-    loop.submit(2, a_prompt("hello there " * 50, max_tokens=3))
+    for turn in (3, 4):
+        loop.submit(turn, a_prompt("hello there " * (50 - turn), max_tokens=3))
     loop.run()
 
     assert loop.scheduler.details()["kv_bytes"] == 0

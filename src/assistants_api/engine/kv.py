@@ -14,7 +14,10 @@ from assistants_api.engine import pages
 from assistants_api.engine.attention import Run, runs_of
 
 _ROUND = 64
+_ROWS = 8  # by which a block grows that takes memory by need
+_SPARE = 256  # tokens for which a row of its own has room beyond those it holds, likewise
 _WORTH_GIVING_BACK = 16 << 20  # bytes of a row
+Layers = list[tuple[torch.Tensor, torch.Tensor]]  # keys and values, each [kv heads, length, head size]
 
 
 class KvBlock(Cache):
@@ -108,10 +111,17 @@ class KvBlock(Cache):
         self.rows, self.length = wanted
 
     def _grown(self, rows: int, length: int) -> tuple[int, int]:
-        """Rows and length of a block that has room for these; longer rows are only those in use."""
+        """Rows and length of a block that has room for these.
+
+        Where every place takes memory, longer rows are only those in use.
+        """
         if length > self.length:
-            return rows, _rounded(max(length, self.length + self.length // 2))
-        return (self.rows if rows <= self.rows else max(rows, min(2 * self.rows, rows + 8))), self.length
+            longer = _rounded(max(length, self.length + self.length // 2))
+            return (max(rows, self.rows) if self._is_paged else rows), longer
+        if rows <= self.rows:
+            return self.rows, self.length
+        most = self.rows + _ROWS if self._is_paged else min(2 * self.rows, rows + 8)
+        return max(rows, most), self.length
 
     def _enlarged(self, tensor: torch.Tensor | None, rows: int, length: int) -> torch.Tensor | None:
         if tensor is None:
@@ -125,20 +135,20 @@ class KvBlock(Cache):
             larger[:held, :, : self.length] = tensor[:held, :, : self.length]
         return larger
 
-    def take(self, row: int, length: int) -> "Snapshot":
-        """A copy of the first `length` positions of a row."""
-        return Snapshot(
-            [(k[row, :, :length].clone(), v[row, :, :length].clone()) for k, v in self._pairs()], length
-        )
+    def take(self, row: int, length: int) -> "KvBlock":
+        """A block of one row: a copy of the first `length` positions of this one."""
+        taken = KvBlock(self._count, rows=1, length=length + (_SPARE if self._is_paged else 0))
+        taken.put(0, self.share(row, length), length)
+        return taken
 
-    def share(self, row: int, length: int) -> "Snapshot":
-        """The first `length` positions of a row, without a copy."""
-        return Snapshot([(k[row, :, :length], v[row, :, :length]) for k, v in self._pairs()], length)
+    def share(self, row: int, length: int) -> Layers:
+        """Keys and values of the first `length` positions of a row, without a copy."""
+        return [(keys[row, :, :length], values[row, :, :length]) for keys, values in self._pairs()]
 
-    def put(self, row: int, snapshot: "Snapshot", length: int) -> None:
-        """Fills the first `length` positions of a row from a copy."""
+    def put(self, row: int, shared: Layers, length: int) -> None:
+        """Fills the first `length` positions of a row."""
         self._written[row] = max(self._written[row], length)
-        for layer, (key, value) in enumerate(snapshot.layers):
+        for layer, (key, value) in enumerate(shared):
             keys, values = self._layer(layer, key[None], value[None])
             keys[row, :, :length] = key[:, :length]
             values[row, :, :length] = value[:, :length]
@@ -187,15 +197,6 @@ class KvBlock(Cache):
             self._own_bytes += (keys.nbytes + values.nbytes) // (self.rows * self.length)
             self._is_paged = pages.can_hold(keys)
         return keys, values
-
-
-class Snapshot:
-    """The attention state of a finished row, kept outside the block."""
-
-    def __init__(self, layers: list[tuple[torch.Tensor, torch.Tensor]], length: int) -> None:
-        self.layers = layers
-        self.length = length
-        self.bytes = sum(key.nbytes + value.nbytes for key, value in layers)
 
 
 def _rounded(length: int) -> int:

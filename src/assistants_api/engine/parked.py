@@ -1,34 +1,54 @@
 """Attention state of rows that have ended, kept for the next turns of their threads."""
 
-from assistants_api.engine.kv import Snapshot
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from assistants_api.engine.kv import KvBlock
 
 _MOST_PARKED = 256
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Row `row` of `block` holds the first `shared` tokens of a prompt.
+
+    `parked` is all that it holds, where it waits for its thread's next turn.
+    """
+
+    block: KvBlock
+    row: int
+    shared: int
+    parked: tuple[int, ...] | None = None
+
+
 class Parked:
-    """Finished rows by the tokens that they have seen; the longest unused go first when room is short."""
+    """Rows that have ended, each in a block of its own, by the tokens that they have seen.
+
+    The longest unused go first when room is short.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._kept: dict[tuple[int, ...], Snapshot] = {}  # in order of last use
+        self._kept: dict[tuple[int, ...], tuple[KvBlock, int]] = {}  # and its bytes; in order of last use
         self.bytes = 0
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, tokens: tuple[int, ...], snapshot: Snapshot) -> None:
-        """Keeps a row, in place of those that are a beginning of it."""
+    def keep(self, tokens: tuple[int, ...], block: KvBlock) -> None:
+        """Keeps the one row of a block, in place of those that are a beginning of it."""
         covered = [known for known in self._kept if tokens[: len(known)] == known]
         for known in covered:
             self._drop(known)
-        if snapshot.bytes <= self._limit:
-            self._kept[tokens] = snapshot
-            self.bytes += snapshot.bytes
+        size = block.bytes()
+        if size <= self._limit:
+            self._kept[tokens] = block, size
+            self.bytes += size
         while self.bytes > self._limit or len(self._kept) > _MOST_PARKED:
             self._drop(next(iter(self._kept)))
 
-    def find(self, tokens: list[int]) -> tuple[Snapshot, int] | None:
-        """The row that shares the longest beginning with `tokens`, and how long that is."""
+    def find(self, tokens: Sequence[int]) -> Known | None:
+        """The row that shares the longest beginning with `tokens`."""
         best: tuple[int, ...] | None = None
         shared = 0
         for known in self._kept:
@@ -39,9 +59,14 @@ class Parked:
                 best, shared = known, size
         if best is None:
             return None
-        snapshot = self._kept.pop(best)
-        self._kept[best] = snapshot
-        return snapshot, shared
+        self._kept[best] = self._kept.pop(best)
+        return Known(self._kept[best][0], 0, shared, best)
+
+    def take(self, tokens: tuple[int, ...]) -> KvBlock:
+        """The block of a row, which is kept here no longer."""
+        block, _ = self._kept[tokens]
+        self._drop(tokens)
+        return block
 
     def shrink(self, size: int) -> None:
         """Forgets rows until they take no more than `size` bytes."""
@@ -54,12 +79,13 @@ class Parked:
         self.bytes = 0
 
     def _drop(self, known: tuple[int, ...]) -> None:
-        self.bytes -= self._kept.pop(known).bytes
+        _, size = self._kept.pop(known)
+        self.bytes -= size
 
 
-def common_beginning(left: tuple[int, ...], right: list[int]) -> int:
+def common_beginning(left: Sequence[int], right: Sequence[int]) -> int:
     """How many tokens two texts share from their start."""
     size = min(len(left), len(right))
-    if left[:size] == tuple(right[:size]):
+    if tuple(left[:size]) == tuple(right[:size]):
         return size
     return next(place for place in range(size) if left[place] != right[place])

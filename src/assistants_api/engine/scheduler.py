@@ -15,13 +15,14 @@ from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
-from assistants_api.engine.parked import Parked
+from assistants_api.engine.parked import Known, Parked, common_beginning
 from assistants_api.engine.rows import Row
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
 _KEPT_KV = 64 << 20  # in a block without rows
+_ANSWER = 256  # tokens of an answer for which there is room behind its prompt
 _GROWTH = 64  # tokens that every row may still get before room is looked for again
 _FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
@@ -59,10 +60,14 @@ class Scheduler:
 
     def cancel(self, turn: int) -> None:
         """The turn's row is free from here on, whatever state it was in."""
-        for queue in (self._waiting, self._filling):
-            for row in [row for row in queue if row.turn == turn]:
-                queue.remove(row)
+        for row in [row for row in self._waiting if row.turn == turn]:
+            self._waiting.remove(row)
+        for row in [row for row in self._filling if row.turn == turn]:
+            self._filling.remove(row)
+            if row.staging is not None:
+                self._keep(row, row.staging, 0)
         for place in [place for place, row in enumerate(self._rows) if row.turn == turn]:
+            self._keep(self._rows[place], self._block, place)
             self._free(place)
 
     def details(self) -> dict[str, Any]:
@@ -109,17 +114,52 @@ class Scheduler:
             if row.is_over():
                 told.append(Delta(row.turn, (), (row.start(), *row.finish())))
                 continue
-            row.staging = KvBlock(self._model.layers, rows=1, length=len(row.ids) + 1)
-            if found := self._parked.find(row.ids):
-                snapshot, shared = found
-                # The last token is always computed: its logits are what we are after.
-                row.filled = min(shared, len(row.ids) - 1)
-                row.staging.put(0, snapshot, row.filled)
-                self._reused += row.filled
+            row.staging, shared = self._opened(row)
+            # The last token is always computed: its logits are what we are after.
+            row.filled = min(shared, len(row.ids) - 1)
+            self._reused += row.filled
             self._filling.append(row)
             if not row.is_started:  # one that has paused goes on
                 row.cached = row.filled
                 told.append(Delta(row.turn, (), (row.start(),)))
+
+    def _opened(self, row: Row) -> tuple[KvBlock, int]:
+        """A block for the row's prompt, and how many of its tokens are known.
+
+        What was kept for a thread that goes on is its block now; what another one has is copied.
+        """
+        length = len(row.ids) + 1 + min(row.room, _ANSWER)
+        known = self._known(row.ids)
+        if known and known.parked and len(known.parked) - known.shared < _LEAST_CHUNK:
+            block = self._parked.take(known.parked)
+            block.grow(rows=1, length=length)
+            return block, known.shared
+        block = KvBlock(self._model.layers, rows=1, length=length)
+        if known:
+            block.put(0, known.block.share(known.row, known.shared), known.shared)
+        return block, known.shared if known else 0
+
+    def _known(self, ids: list[int]) -> Known | None:
+        """Who holds the longest beginning of these: one that has ended, rather than one that still speaks."""
+        found = [
+            Known(block, place, common_beginning(row.ids[: row.filled], ids))
+            for block, place, row in (
+                *((self._block, place, row) for place, row in enumerate(self._rows)),
+                *((row.staging, 0, row) for row in self._filling if row.staging is not None),
+            )
+        ]
+        if parked := self._parked.find(ids):
+            found.insert(0, parked)
+        return max(found, key=lambda known: known.shared, default=None)
+
+    def _keep(self, row: Row, block: KvBlock, place: int) -> None:
+        """What the row in this place has read stays for the next turn of its thread."""
+        if row.filled <= _LEAST_CHUNK:
+            return
+        kept = block if block.rows == 1 else block.take(place, row.filled)
+        if kept is self._block:
+            self._block = self._empty()
+        self._parked.keep(tuple(row.ids[: row.filled]), kept)
 
     def _has_room_for(self, rows: list[Row], growth: int) -> bool:
         """Whether these rows, each with so many more tokens, stay within the limit; a lone row always may.
@@ -238,6 +278,10 @@ class Scheduler:
 
     def _joins(self, row: Row, block: KvBlock, number: int) -> bool:
         """The row takes its place among those that decode; False where there is no memory for it."""
+        if block is row.staging and not self._rows and self._filling == [row]:
+            self._block, row.staging = block, None
+            self._rows.append(row)
+            return True
         place = len(self._rows)
         longest = max([len(row.ids), *(len(one.ids) for one in self._rows)])
         if not self._grows(place + 1, longest + 1):
@@ -373,9 +417,8 @@ class Scheduler:
             row = self._rows[place]
             if row.end is None:
                 continue
-            if row.end != "failed" and row.filled > _LEAST_CHUNK:
-                snapshot = self._block.take(place, row.filled)
-                self._parked.keep(tuple(row.ids[: row.filled]), snapshot)
+            if row.end != "failed":
+                self._keep(row, self._block, place)
             self._free(place)
 
     def _free(self, place: int) -> None:
