@@ -572,7 +572,7 @@ def test_a_row_that_gets_no_memory_fails_and_the_others_go_on(
     grow = KvBlock.grow
 
     def refusing(self: Any, *, rows: int, length: int) -> None:
-        if self is loop.scheduler._block and length > 320:
+        if self is loop.scheduler._memory.block and length > 320:
             raise RuntimeError("there is no memory for that")
         grow(self, rows=rows, length=length)
 
@@ -590,9 +590,9 @@ def test_a_row_that_gets_no_memory_fails_and_the_others_go_on(
 def test_a_block_that_was_large_is_let_go_when_nobody_is_there(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assistants_api.engine import scheduler
+    from assistants_api.engine import memory
 
-    monkeypatch.setattr(scheduler, "_KEPT_KV", 192 * model.token_bytes)
+    monkeypatch.setattr(memory, "_KEPT_KV", 192 * model.token_bytes)
     loop = Loop(model)
     for turn in (1, 2):  # one alone would take its block with it
         loop.submit(turn, a_prompt("hello there " * (10 - turn), max_tokens=3))

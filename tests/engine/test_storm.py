@@ -44,7 +44,7 @@ def test_each_turn_ends_once_whatever_happens(model: Any, seed: int, monkeypatch
     broken: set[int] = set()
 
     def forward(block: Any, first: int, ids: list[list[int]], places: list[list[int]], keep: int = 1) -> Any:
-        rows = loop.scheduler._rows[first : first + len(ids)] if block is loop.scheduler._block else []
+        rows = loop.scheduler._rows[first : first + len(ids)] if block is loop.scheduler._memory.block else []
         if any(row.turn in broken for row in rows):
             raise RuntimeError("this turn breaks the step")
         return real(block, first, ids, places, keep)

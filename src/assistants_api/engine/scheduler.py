@@ -7,22 +7,19 @@ from typing import Any
 import torch
 
 from assistants_api.domain.prompt import Part
-from assistants_api.engine import machine
 from assistants_api.engine.attention import runs_of
 from assistants_api.engine.batch import alike, chosen, side_by_side
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.measures import Measures
+from assistants_api.engine.memory import Memory
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
-from assistants_api.engine.parked import Known, Parked, common_beginning
 from assistants_api.engine.rows import Row
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
-_KEPT_KV = 64 << 20  # in a block without rows
-_ANSWER = 256  # tokens of an answer for which there is room behind its prompt
 _GROWTH = 64  # tokens that every row may still get before room is looked for again
 _FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
@@ -36,10 +33,8 @@ class Scheduler:
         self._config = config
         self._waiting: deque[Row] = deque()
         self._filling: list[Row] = []
-        self._rows: list[Row] = []
-        self._block = self._empty()
-        self._kv_limit = config.kv_bytes or machine.room_for_state()
-        self._parked = Parked(int(self._kv_limit * config.parked_share))
+        self._memory = Memory(model, config)
+        self._rows = self._memory.rows
         self._prefill_rate = 2000.0
         self._decode_rate = self._decode_time = 0.0
         self._steps = self._generated = self._reused = self._read = 0
@@ -65,10 +60,10 @@ class Scheduler:
         for row in [row for row in self._filling if row.turn == turn]:
             self._filling.remove(row)
             if row.staging is not None:
-                self._keep(row, row.staging, 0)
+                self._memory.keep(row, row.staging, 0)
         for place in [place for place, row in enumerate(self._rows) if row.turn == turn]:
-            self._keep(self._rows[place], self._block, place)
-            self._free(place)
+            self._memory.keep(self._rows[place], self._memory.block, place)
+            self._memory.leave(place)
 
     def details(self) -> dict[str, Any]:
         """Numbers for `describe`."""
@@ -85,10 +80,7 @@ class Scheduler:
             "drafted_tokens": self._drafted_tokens,
             "accepted_tokens": self._accepted_tokens,
             "paused_rows": self._paused,
-            "kv_bytes": self._block.bytes(),
-            "kv_limit": self._kv_limit,
-            "parked_rows": len(self._parked),
-            "parked_bytes": self._parked.bytes,
+            **self._memory.details(),
             "measures": self._measures.told(),
         }
 
@@ -106,7 +98,7 @@ class Scheduler:
     def _admit(self, told: list[Delta | Refused]) -> None:
         while self._waiting and len(self._rows) + len(self._filling) < self._config.max_rows:
             row = self._waiting[0]
-            if not self._has_room_for([*self._rows, *self._filling, row], _GROWTH):
+            if not self._memory.has_room_for([*self._rows, *self._filling, row], _GROWTH):
                 return
             self._waiting.popleft()
             if not row.is_started:
@@ -114,7 +106,7 @@ class Scheduler:
             if row.is_over():
                 told.append(Delta(row.turn, (), (row.start(), *row.finish())))
                 continue
-            row.staging, shared = self._opened(row)
+            row.staging, shared = self._memory.opened(row, self._filling)
             # The last token is always computed: its logits are what we are after.
             row.filled = min(shared, len(row.ids) - 1)
             self._reused += row.filled
@@ -123,66 +115,13 @@ class Scheduler:
                 row.cached = row.filled
                 told.append(Delta(row.turn, (), (row.start(),)))
 
-    def _opened(self, row: Row) -> tuple[KvBlock, int]:
-        """A block for the row's prompt, and how many of its tokens are known.
-
-        What was kept for a thread that goes on is its block now; what another one has is copied.
-        """
-        length = len(row.ids) + 1 + min(row.room, _ANSWER)
-        known = self._known(row.ids)
-        if known and known.parked and len(known.parked) - known.shared < _LEAST_CHUNK:
-            block = self._parked.take(known.parked)
-            block.grow(rows=1, length=length)
-            return block, known.shared
-        block = KvBlock(self._model.layers, rows=1, length=length)
-        if known:
-            block.put(0, known.block.share(known.row, known.shared), known.shared)
-        return block, known.shared if known else 0
-
-    def _known(self, ids: list[int]) -> Known | None:
-        """Who holds the longest beginning of these: one that has ended, rather than one that still speaks."""
-        found = [
-            Known(block, place, common_beginning(row.ids[: row.filled], ids))
-            for block, place, row in (
-                *((self._block, place, row) for place, row in enumerate(self._rows)),
-                *((row.staging, 0, row) for row in self._filling if row.staging is not None),
-            )
-        ]
-        if parked := self._parked.find(ids):
-            found.insert(0, parked)
-        return max(found, key=lambda known: known.shared, default=None)
-
-    def _keep(self, row: Row, block: KvBlock, place: int) -> None:
-        """What the row in this place has read stays for the next turn of its thread."""
-        if row.filled <= _LEAST_CHUNK:
-            return
-        kept = block if block.rows == 1 else block.take(place, row.filled)
-        if kept is self._block:
-            self._block = self._empty()
-        self._parked.keep(tuple(row.ids[: row.filled]), kept)
-
-    def _has_room_for(self, rows: list[Row], growth: int) -> bool:
-        """Whether these rows, each with so many more tokens, stay within the limit; a lone row always may.
-
-        Rows whose prompts are not read yet are held twice when they join. What is parked makes room.
-        """
-        if len(rows) < 2:
-            return True
-        per_token = self._block.token_bytes
-        unread = sum(len(row.ids) for row in rows if row not in self._rows)
-        wanted = self._block.bytes_for([len(row.ids) + growth for row in rows]) + per_token * unread
-        if wanted > self._kv_limit and wanted > self._block.bytes():
-            return False
-        self._parked.shrink(max(0, self._kv_limit - wanted))
-        return True
-
     def _pause(self) -> None:
         """The youngest row forgets its state and waits; what it has said is read again later."""
         row = max((*self._rows, *self._filling), key=lambda row: row.arrived)
         if row in self._filling:
             self._filling.remove(row)
         else:
-            self._free(self._rows.index(row))
+            self._memory.leave(self._rows.index(row))
         row.staging, row.filled = None, 0
         self._waiting.appendleft(row)
         self._paused += 1
@@ -228,7 +167,7 @@ class Scheduler:
             ids = [[row.ids[place] for place in own] for row, own in zip(group, places, strict=True)]
             tokens = chosen(self._forward(block, 0, ids, places), group)
         except Exception:
-            self._parked.clear()
+            self._memory.parked.clear()
             return False
         self._note_rate(sum(row.unread for row in group), began)
         for number, (row, token) in enumerate(zip(group, tokens, strict=True)):
@@ -267,7 +206,8 @@ class Scheduler:
         self, row: Row, block: KvBlock, number: int, token: int | None, told: list[Delta | Refused]
     ) -> None:
         """The prompt, in row `number` of `block`, is through: its row joins, and says its first token."""
-        if not self._joins(row, block, number):
+        is_alone = not self._rows and self._filling == [row]
+        if not self._memory.joins(row, block, number, is_alone=is_alone):
             told.append(row.failure(MemoryError("there is no memory for its state")))
             return
         if row.said_at is None:
@@ -275,21 +215,6 @@ class Scheduler:
             self._first_token = 0.8 * (self._first_token or waited) + 0.2 * waited
         row.said_at = self._measures.token(row.arrived, row.said_at)
         self._said(row, token, told)
-
-    def _joins(self, row: Row, block: KvBlock, number: int) -> bool:
-        """The row takes its place among those that decode; False where there is no memory for it."""
-        if block is row.staging and not self._rows and self._filling == [row]:
-            self._block, row.staging = block, None
-            self._rows.append(row)
-            return True
-        place = len(self._rows)
-        longest = max([len(row.ids), *(len(one.ids) for one in self._rows)])
-        if not self._grows(place + 1, longest + 1):
-            return False
-        self._block.put(place, block.share(number, row.filled), row.filled)
-        row.staging = None
-        self._rows.append(row)
-        return True
 
     def _decode(self, told: list[Delta | Refused]) -> None:
         """Every row says its next token, and those behind it for as long as they are what was guessed."""
@@ -308,11 +233,11 @@ class Scheduler:
             speaking = [rows[place] for place in going]
             try:
                 if logits is None:
-                    logits = self._forward(self._block, 0, ids, places, width)
+                    logits = self._forward(self._memory.block, 0, ids, places, width)
                 own = logits if width == 1 else logits[[spots[place] + right[place] for place in going]]
                 tokens = chosen(own, speaking)
             except Exception:
-                self._parked.clear()
+                self._memory.parked.clear()
                 tokens, drafts = self._one_by_one(rows, going, told), [[] for _ in rows]
             for row, token in zip(speaking, tokens, strict=True):
                 self._next(row, token, told)
@@ -336,25 +261,16 @@ class Scheduler:
         while self._rows:
             longest = max(len(row.ids) for row in self._rows)
             everybody = [*self._rows, *self._filling]
-            if self._has_room_for(everybody, growth) and self._grows(len(self._rows), longest + growth):
+            if self._memory.has_room_for(everybody, growth) and self._memory.grows(
+                len(self._rows), longest + growth
+            ):
                 break
             if len(everybody) > 1:
                 self._pause()
                 continue
             told.append(self._rows[0].failure(MemoryError("there is no memory for its state")))
-            self._free(0)
+            self._memory.leave(0)
         return list(self._rows)
-
-    def _grows(self, rows: int, length: int) -> bool:
-        """Room in the block; False where the memory is refused though nothing is parked any more."""
-        for _ in range(2):
-            try:
-                self._block.grow(rows=rows, length=length)
-            except (MemoryError, OSError, RuntimeError):
-                self._parked.clear()
-            else:
-                return True
-        return False
 
     def _drafted(self, rows: list[Row]) -> list[list[int]]:
         """What each row may say next, as far as it is guessed, and checking it costs next to nothing.
@@ -388,7 +304,7 @@ class Scheduler:
         for place in places:
             row = rows[place]
             try:
-                logits = self._forward(self._block, place, [[row.ids[-1]]], [[len(row.ids) - 1]])
+                logits = self._forward(self._memory.block, place, [[row.ids[-1]]], [[len(row.ids) - 1]])
                 tokens.append(chosen(logits, [row])[0])
             except Exception as error:
                 told.append(row.failure(error))
@@ -418,21 +334,8 @@ class Scheduler:
             if row.end is None:
                 continue
             if row.end != "failed":
-                self._keep(row, self._block, place)
-            self._free(place)
-
-    def _free(self, place: int) -> None:
-        """The last row moves into the gap, so that the rows in use stay the first ones."""
-        last = self._rows.pop()
-        if place < len(self._rows):
-            self._block.move(len(self._rows), place, last.filled)
-            self._rows[place] = last
-        self._block.vacate(len(self._rows))
-        if not self._rows and self._block.bytes() > _KEPT_KV:
-            self._block = self._empty()
-
-    def _empty(self) -> KvBlock:
-        return KvBlock(self._model.layers, rows=1, length=256, token_bytes=self._model.token_bytes)
+                self._memory.keep(row, self._memory.block, place)
+            self._memory.leave(place)
 
     def _forward(
         self, block: KvBlock, first: int, ids: list[list[int]], places: list[list[int]], keep: int = 1
