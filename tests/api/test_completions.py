@@ -9,7 +9,7 @@ from assistants_api.api.app import create_app
 from assistants_api.api.parts import Parts
 from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.job import Job
-from assistants_api.domain.prompt import ChatMessage, Sampling, Text, Thought, ToolCall
+from assistants_api.domain.prompt import CallPiece, ChatMessage, Sampling, Text, Thought, ToolCall
 from assistants_api.engine.script import Fail, Turn, Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits
@@ -149,11 +149,34 @@ async def test_calls_are_told_whole_and_in_pieces(open_client):
 
 
 async def test_an_answer_of_calls_alone_has_no_content(open_client):
-    engine = ScriptedEngine([[ToolCall("call_a", "get_weather", "{}")]])
+    engine = ScriptedEngine([[ToolCall("call_a", "get_weather", "{}")]] * 2)
     async with open_client(engine, works=True) as http:
         completion = await made(http, URL, model="m", messages=HELLO, tools=[TOOL])
+        body = {"model": "m", "messages": HELLO, "tools": [TOOL], "stream": True}
+        chunks = frames((await http.post(URL, json=body)).content)
 
         assert completion["choices"][0]["message"]["content"] is None
+        assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": None, "refusal": None}
+
+
+async def test_a_call_is_told_while_it_is_written(open_client):
+    pieces = ('{"city"', ': "Oslo"', "}")
+    written = [CallPiece("call_a", "get_weather", piece) for piece in pieces]
+    whole = ToolCall("call_a", "get_weather", "".join(pieces))
+    body = {"model": "m", "messages": HELLO, "tools": [TOOL], "stream": True}
+    async with open_client(ScriptedEngine([[*written, whole]]), works=True) as http:
+        chunks = frames((await http.post(URL, json=body)).content)
+
+        told = [call for chunk in chunks for call in chunk["choices"][0]["delta"].get("tool_calls") or ()]
+        assert told[0] == {
+            "index": 0,
+            "id": "call_a",
+            "type": "function",
+            "function": {"name": "get_weather", "arguments": ""},
+        }
+        assert [call["function"]["arguments"] for call in told[1:]] == list(pieces)
+        assert all(set(call) == {"index", "function"} for call in told[1:])
+        assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
 async def test_what_is_asked_reaches_the_engine(open_client):
@@ -511,9 +534,10 @@ async def test_what_goes_wrong_before_the_first_word_is_a_plain_error(open_clien
 @pytest.mark.parametrize(
     ("code", "status"), [("server_error", 502), ("invalid_prompt", 400), ("rate_limit_exceeded", 429)]
 )
-async def test_an_engine_that_fails_says_why(open_client, code, status):
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_engine_that_fails_says_why(open_client, code, status, stream):
     async with open_client(ScriptedEngine([[Fail("No memory.", code)]]), works=True) as http:
-        response = await http.post(URL, json={"model": "m", "messages": HELLO})
+        response = await http.post(URL, json={"model": "m", "messages": HELLO, "stream": stream})
 
         assert refusal(response) == (status, "No memory.", None, code)
 

@@ -9,6 +9,7 @@ from assistants_api.agent.chat import prompt_of, settings_of
 from assistants_api.domain.completion import (
     Answers,
     ChoiceCalled,
+    ChoiceCalling,
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
@@ -32,6 +33,8 @@ ENTIRE = [
     ChoiceThought(0, "Hm.", 1),
     ChoiceText(0, "Hi", 1, (LOGPROB,)),
     ChoiceStarted(1, 9, 0),
+    ChoiceCalling(1, 0, CALL.id, CALL.name, '{"city": '),
+    ChoiceCalling(1, 0, CALL.id, CALL.name, '"Os'),
     ChoiceCalled(1, 0, CALL),
     ChoiceEnded(1, "tool_calls", Usage(9, 7)),
     ChoiceStarted(0, 11, 0),  # a second attempt
@@ -88,6 +91,14 @@ def test_the_chunks_joined_are_the_folded_answer():
         assert joined == (folded["message"]["content"] or "")
     assert first["message"]["reasoning_content"] == "Hm."
     assert first["logprobs"] == {"content": [LOGPROB], "refusal": None}
+    pieces = [
+        call
+        for chunk in chunks()
+        for choice in chunk["choices"]
+        for call in choice["delta"].get("tool_calls") or ()
+    ]
+    assert [piece.get("id") for piece in pieces] == ["call_a", None, None, None]
+    assert "".join(piece["function"]["arguments"] for piece in pieces) == CALL.arguments
     assert (first["finish_reason"], second["finish_reason"]) == ("length", "tool_calls")
     assert second["message"]["content"] is None
     assert answers.spent == Usage(9, 10)

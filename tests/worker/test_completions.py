@@ -8,6 +8,7 @@ import pytest
 from assistants_api.domain.completion import (
     Answers,
     ChoiceCalled,
+    ChoiceCalling,
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
@@ -17,7 +18,7 @@ from assistants_api.domain.completion import (
 )
 from assistants_api.domain.errors import Conflict, NotFound
 from assistants_api.domain.page import PageQuery
-from assistants_api.domain.prompt import ChatMessage, Sampling, Stop, Text, ToolCall
+from assistants_api.domain.prompt import CallPiece, ChatMessage, Sampling, Stop, Text, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.script import Fail, Wait
 from assistants_api.engine.scripted import ScriptedEngine
@@ -113,6 +114,76 @@ async def test_calls_are_shown_with_the_end_of_their_choice(open_house):
 
         assert found[2:4] == [ChoiceCalled(0, 0, calls[0]), ChoiceCalled(0, 1, calls[1])]
         assert found[4].reason == "tool_calls"
+
+
+def written(id, arguments, by=5, name="get_weather"):
+    """A call as the model writes it, and whole."""
+    pieces = [arguments[place : place + by] for place in range(0, len(arguments), by)]
+    return [*(CallPiece(id, name, piece) for piece in pieces), ToolCall(id, name, arguments)]
+
+
+async def test_a_call_is_shown_while_it_is_written(open_house):
+    script = [[*written("call_a", '{"city":"Oslo"}', by=8), *written("call_b", "{}")]]
+    async with open_house(ScriptedEngine(script)) as house:
+        found = await events(house, await ask(house, tools=(TOOL,)))
+
+        assert found[1:4] == [
+            ChoiceCalling(0, 0, "call_a", "get_weather", '{"city":'),
+            ChoiceCalling(0, 0, "call_a", "get_weather", '"Oslo"}'),
+            ChoiceCalling(0, 1, "call_b", "get_weather", "{}"),
+        ]
+        assert [each.call.id for each in found if isinstance(each, ChoiceCalled)] == ["call_a", "call_b"]
+
+
+async def test_a_call_that_is_none_after_all_leaves_its_place_empty(open_house):
+    script = [[CallPiece("call_x", "get_weather", "{"), Text("No."), *written("call_a", "{}")]]
+    async with open_house(ScriptedEngine(script)) as house:
+        found = await events(house, await ask(house, tools=(TOOL,)))
+
+        assert [(e.place, e.call.id) for e in found if isinstance(e, ChoiceCalled)] == [(1, "call_a")]
+
+
+def calling_so_far(house, completion, arguments):
+    async def look():
+        async with house.db.read() as tx:
+            answers = gathered([entry.event for entry in await tx.events.all(completion.id)])
+        return "".join(call.arguments for call in answers.choices[0].calling.values()) == arguments
+
+    return look
+
+
+@pytest.mark.parametrize("by", [1, 5, 100])
+async def test_another_worker_writes_the_same_call_to_its_end(open_house, by):
+    begun = [*written("call_a", '{"city":"Oslo"}')[:2], Wait("never")]
+    async with open_house(ScriptedEngine([begun]), lease_seconds=0.2) as lost:
+        completion = await ask(lost, tools=(TOOL,))
+        await until(calling_so_far(lost, completion, '{"city":"O'))
+    again = ScriptedEngine([written("call_other", '{"city":"Oslo"}', by)])
+    async with open_house(again) as house:
+        found = await events(house, completion)
+
+        shown = [each for each in found if isinstance(each, ChoiceCalling)]
+        assert "".join(each.arguments for each in shown) == '{"city":"Oslo"}'
+        assert {(each.place, each.id) for each in shown} == {(0, "call_a")}
+        [called] = gathered(found).choices[0].calls
+        assert called == ToolCall("call_a", "get_weather", '{"city":"Oslo"}')
+        assert found[-1].status is S.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "again",
+    [written("call_b", '{"city":"Rome"}'), written("call_b", '{"city":"O', name="other"), [Text("No.")]],
+)
+async def test_another_worker_that_writes_another_call_says_so(open_house, again):
+    begun = [*written("call_a", '{"city":"Oslo"}')[:2], Wait("never")]
+    async with open_house(ScriptedEngine([begun]), lease_seconds=0.2) as lost:
+        completion = await ask(lost, tools=(TOOL,))
+        await until(calling_so_far(lost, completion, '{"city":"O'))
+    async with open_house(ScriptedEngine([again])) as house:
+        found = await events(house, completion)
+
+        assert found[-1].status is S.FAILED
+        assert "in the middle of a call" in found[-1].error["message"]
 
 
 async def test_many_choices_are_many_turns_and_one_prompt(open_house):

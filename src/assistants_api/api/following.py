@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -15,7 +15,6 @@ from assistants_api.api.parts import Parts
 from assistants_api.api.replies import PING_SECONDS, Ping, reply
 from assistants_api.domain.completion import Answers, Completion, CompletionEnded, CompletionStatus
 from assistants_api.domain.errors import EngineFailed, InvalidRequest, Problem, TooManyRequests
-from assistants_api.domain.event import LogEntry
 from assistants_api.services.completions import cancel_completion
 from assistants_api.wire.chat_events import DONE, Chunks, frame
 from assistants_api.wire.completions import ChatCompletionObject
@@ -49,7 +48,7 @@ class _Following:
         self._given = given
         self._completion = completion
         self._entries = given.log.follow(completion.id)
-        self._first: asyncio.Task[LogEntry] | None = None
+        self._first: asyncio.Task[list[bytes]] | None = None
         self._is_over = False
 
     async def whole(self, request: Request) -> Response:
@@ -74,20 +73,27 @@ class _Following:
 
     async def stream(self, request: Request, chunks: Chunks) -> Response:
         """The completion as it comes."""
-        self._first = asyncio.create_task(_next(self._entries))
+        self._first = asyncio.create_task(self._begin(chunks))
         if not await _unless_gone(request, self._first, HEAD_SECONDS):
             await self.leave()
             return Response(status_code=_CLIENT_GONE)
-        if self._first.done() and isinstance(end := self._first.result().event, CompletionEnded):
+        if self._first.done() and not self._first.result() and chunks.end is not None:
             self._is_over = True
-            _raise_unless_whole(end)
+            _raise_unless_whole(chunks.end)
         return _ChunkStream(self, chunks)
+
+    async def _begin(self, chunks: Chunks) -> list[bytes]:
+        """The frames of the first event that has any; none where the completion ends without."""
+        async for entry in self._entries:
+            if (made := chunks.take(entry.event)) or chunks.end is not None:
+                return made
+        return []
 
     async def frames(self, chunks: Chunks) -> AsyncIterator[bytes]:
         """What the stream sends."""
         assert self._first is not None, "stream() comes before frames()"
         try:
-            for made in chunks.take((await self._first).event):
+            for made in await self._first:
                 yield made
             async for entry in self._entries:
                 for made in chunks.take(entry.event):
@@ -127,10 +133,6 @@ class _ChunkStream(EventSourceResponse):
             await super().__call__(scope, receive, send)
         finally:
             await self._following.leave()
-
-
-async def _next(entries: AsyncGenerator[LogEntry, None]) -> LogEntry:
-    return await anext(entries)
 
 
 async def _unless_gone(request: Request, work: "asyncio.Task[Any]", seconds: float | None = None) -> bool:

@@ -114,8 +114,22 @@ class ChoiceThought:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceCalling:
+    """More of a call's arguments, as the model writes them; `place` counts a choice's calls from 0.
+
+    The `ChoiceCalled` of this place does not follow when the call turns out not to be one.
+    """
+
+    index: int
+    place: int
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChoiceCalled:
-    """A choice calls a function; `place` counts its calls from 0."""
+    """A choice calls a function: the whole call, all of whose pieces may have been told."""
 
     index: int
     place: int
@@ -142,7 +156,9 @@ class CompletionEnded:
     error: JsonObject | None = None
 
 
-CompletionEvent = ChoiceStarted | ChoiceThought | ChoiceText | ChoiceCalled | ChoiceEnded | CompletionEnded
+CompletionEvent = (
+    ChoiceStarted | ChoiceThought | ChoiceText | ChoiceCalling | ChoiceCalled | ChoiceEnded | CompletionEnded
+)
 
 
 @dataclass(slots=True)
@@ -154,6 +170,7 @@ class Choice:
     thought: str = ""
     thought_tokens: int = 0
     logprobs: list[JsonObject] = field(default_factory=list)
+    calling: dict[int, ToolCall] = field(default_factory=dict)  # by place, as far as they were told
     calls: list[ToolCall] = field(default_factory=list)
     reason: str | None = None
     prompt_tokens: int = 0
@@ -163,7 +180,7 @@ class Choice:
     @property
     def is_begun(self) -> bool:
         """Whether a client may have seen something of it."""
-        return bool(self.text)
+        return bool(self.text or self.calling)
 
     def shown(self, index: int, *, with_logprobs: bool) -> JsonObject:
         """The choice in the API's shape."""
@@ -207,6 +224,10 @@ class Answers:
                 choice.thought += text
                 choice.thought_tokens += tokens
                 choice.tokens += tokens
+            case ChoiceCalling(index, place, id, name, arguments):
+                calling = self.choices[index].calling
+                before = calling[place].arguments if place in calling else ""
+                calling[place] = ToolCall(id, name, before + arguments)
             case ChoiceCalled(index, _, call):
                 self.choices[index].calls.append(call)
             case ChoiceEnded(index, reason, spent):

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from assistants_api.domain.completion import (
     ChoiceCalled,
+    ChoiceCalling,
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
@@ -16,7 +17,6 @@ from assistants_api.domain.completion import (
     CompletionStatus,
 )
 from assistants_api.domain.event import Event
-from assistants_api.domain.prompt import ToolCall
 from assistants_api.wire.base import Timestamp
 from assistants_api.wire.completions import ChoiceLogprobs, CompletionUsage, usage_of
 from assistants_api.wire.run_events import LINE_ENDS
@@ -38,20 +38,24 @@ class Chunks:
         }
         self._shows_usage = shows_usage
         self._opened: set[int] = set()
+        self._called: dict[tuple[int, int], int] = {}  # by index and place, how much of its arguments is told
         self.end: CompletionEnded | None = None
 
     def take(self, event: Event) -> list[bytes]:
         """The frames of one event; a failure has none, for its words are the caller's to choose."""
         match event:
-            case ChoiceStarted(index):
-                return self._open(index)
+            case ChoiceStarted():
+                return []
             case ChoiceText(index, text, _, logprobs):
                 shown = {"content": list(logprobs), "refusal": None} if logprobs else None
                 return [*self._open(index), self._chunk(index, {"content": text}, logprobs=shown)]
             case ChoiceThought(index, text):
                 return [*self._open(index), self._chunk(index, {"reasoning_content": text})]
+            case ChoiceCalling(index, place, id, name, arguments):
+                return [*self._open(index, None), *self._call(index, place, id, name, arguments)]
             case ChoiceCalled(index, place, call):
-                return [*self._open(index), *self._call(index, place, call)]
+                rest = call.arguments[self._called.get((index, place), 0) :]
+                return [*self._open(index, None), *self._call(index, place, call.id, call.name, rest)]
             case ChoiceEnded(index, reason):
                 return [*self._open(index), self._chunk(index, {}, reason=reason)]
             case CompletionEnded(status):
@@ -61,18 +65,27 @@ class Chunks:
                 return [frame({**self._head, "choices": [], "usage": usage_of(event)})]
         raise AssertionError("a completion's log holds a completion's events")
 
-    def _open(self, index: int) -> list[bytes]:
-        """The role comes first, once; an attempt that goes on after another opens nothing again."""
+    def _open(self, index: int, content: str | None = "") -> list[bytes]:
+        """The role comes first, once; an attempt that goes on after another opens nothing again.
+
+        It comes with what follows it, so that a failure before the first word is no stream, and with no
+        content where calls are what follows.
+        """
         if index in self._opened:
             return []
         self._opened.add(index)
-        return [self._chunk(index, {"role": "assistant", "content": "", "refusal": None})]
+        return [self._chunk(index, {"role": "assistant", "content": content, "refusal": None})]
 
-    def _call(self, index: int, place: int, call: ToolCall) -> list[bytes]:
-        function = {"name": call.name, "arguments": ""}
-        first = {"index": place, "id": call.id, "type": "function", "function": function}
-        rest = {"index": place, "function": {"arguments": call.arguments}}
-        return [self._chunk(index, {"tool_calls": [piece]}) for piece in (first, rest)]
+    def _call(self, index: int, place: int, id: str, name: str, arguments: str) -> list[bytes]:
+        """More of a call: first its name, then its arguments."""
+        pieces: list[dict[str, Any]] = []
+        if (index, place) not in self._called:
+            function = {"name": name, "arguments": ""}
+            pieces.append({"index": place, "id": id, "type": "function", "function": function})
+        if arguments:
+            pieces.append({"index": place, "function": {"arguments": arguments}})
+        self._called[index, place] = self._called.get((index, place), 0) + len(arguments)
+        return [self._chunk(index, {"tool_calls": [piece]}) for piece in pieces]
 
     def _chunk(
         self, index: int, delta: dict[str, Any], *, logprobs: Any = None, reason: str | None = None

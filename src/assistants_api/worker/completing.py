@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from assistants_api.agent.chat import prompt_of
 from assistants_api.agent.loop import Finished, LoopEvent, Paused, answer
 from assistants_api.domain.completion import (
     Answers,
     ChoiceCalled,
+    ChoiceCalling,
     ChoiceEnded,
     ChoiceStarted,
     ChoiceText,
@@ -23,7 +24,7 @@ from assistants_api.domain.event import Event
 from assistants_api.domain.job import Job
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.model import Catalogue
-from assistants_api.domain.prompt import Prompt, Started, Text, Thought, ToolCall
+from assistants_api.domain.prompt import CallPiece, Prompt, Started, Text, Thought, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.ports import Engine
 from assistants_api.services.completions import ended_of
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 # Choices of one completion that are asked for at once; the others wait, so that one caller's many choices
 # do not hold up everybody else.
 AT_ONCE = 8
+_OTHER_CALL = "The worker was lost in the middle of a call, and the model now writes another one."
 
 
 class CompletionCarrier:
@@ -67,6 +69,45 @@ class CompletionCarrier:
             logger.info("completion %s was removed while it was carried", job.subject_id)
 
 
+class _Calls:
+    """The calls of one choice, each in its place; `shown` is what an earlier attempt has told of them."""
+
+    def __init__(self, shown: Mapping[int, ToolCall]) -> None:
+        self._shown = dict(shown)
+        self._written: dict[str, tuple[int, str]] = {}
+        self._whole: dict[int, ToolCall] = {}
+
+    def write(self, piece: CallPiece) -> tuple[int, str, str, str] | None:
+        """Place, id, name and new arguments of what is to be told; None where all of it was told before."""
+        place, before = self._written.get(piece.id, (len(self._written), ""))
+        arguments = before + piece.arguments
+        self._written[piece.id] = place, arguments
+        if (shown := self._shown.get(place)) is None:
+            return place, piece.id, piece.name, piece.arguments
+        self._refuse_unless_same(shown, ToolCall(piece.id, piece.name, arguments))
+        rest = arguments[max(len(before), len(shown.arguments)) :]
+        return (place, shown.id, shown.name, rest) if rest else None
+
+    def finish(self, call: ToolCall) -> None:
+        """The call is whole."""
+        place, _ = self._written.setdefault(call.id, (len(self._written), call.arguments))
+        if shown := self._shown.get(place):
+            self._refuse_unless_same(shown, call)
+            call = replace(call, id=shown.id)
+        self._whole[place] = call
+
+    def whole(self) -> list[tuple[int, ToolCall]]:
+        """The finished calls by their places, once there will be no more."""
+        if any(place >= len(self._written) for place in self._shown):
+            raise EngineFailed(_OTHER_CALL)
+        return sorted(self._whole.items())
+
+    def _refuse_unless_same(self, shown: ToolCall, call: ToolCall) -> None:
+        size = min(len(shown.arguments), len(call.arguments))
+        if (shown.name, shown.arguments[:size]) != (call.name, call.arguments[:size]):
+            raise EngineFailed(_OTHER_CALL)
+
+
 class _Leg:
     """One attempt at one completion."""
 
@@ -79,7 +120,7 @@ class _Leg:
         self._channel = channel
         self._completion = completion
         self._answers = answers
-        self._calls: dict[int, list[ToolCall]] = defaultdict(list)
+        self._calls = [_Calls(choice.calling) for choice in answers.choices]
         self._last: list[Event] = []  # the end of the last choice, written with the completion's own
 
     async def carry(self, stop: StopSignal) -> None:
@@ -120,21 +161,23 @@ class _Leg:
                             # What an earlier attempt thought was shown; its successor thinks for itself.
                             if index not in had_thought:
                                 self._tell(ChoiceThought(index, text, tokens))
+                        case CallPiece():
+                            if piece := self._calls[index].write(event):
+                                self._tell(ChoiceCalling(index, *piece))
                         case ToolCall():
-                            # Shown with the end of the choice, so that no other attempt calls again.
-                            self._calls[index].append(event)
+                            # Told with the end of the choice, so that no other attempt calls again.
+                            self._calls[index].finish(event)
                         case Paused(_, usage):
                             await self._close(index, "tool_calls", usage)
                         case Finished(reason, usage):
                             await self._close(index, reason, usage)
 
-    def _tell(self, event: ChoiceStarted | ChoiceThought | ChoiceText) -> None:
+    def _tell(self, event: ChoiceStarted | ChoiceThought | ChoiceText | ChoiceCalling) -> None:
         self._answers.take(event)
         self._writer.put(self._channel, event)
 
     async def _close(self, index: int, reason: str, usage: Usage) -> None:
-        calls = self._calls[index]
-        told: list[Event] = [ChoiceCalled(index, place, call) for place, call in enumerate(calls)]
+        told: list[Event] = [ChoiceCalled(index, place, call) for place, call in self._calls[index].whole()]
         told.append(ChoiceEnded(index, reason, usage))
         for event in told:
             self._answers.take(event)
