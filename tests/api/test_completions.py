@@ -179,6 +179,38 @@ async def test_a_call_is_told_while_it_is_written(open_client):
         assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
 
 
+async def test_what_clients_of_other_servers_put_into_messages_is_left_out(open_client):
+    """OpenAI's Swarm sends a `sender`, LiteLLM `cache_control`, OpenRouter's clients `reasoning_details`."""
+    cached = {"cache_control": {"type": "ephemeral"}}
+    messages = [
+        {"role": "system", "content": [{"type": "text", "text": "Be kind.", **cached}], **cached},
+        {"role": "user", "content": "go", "tool_calls": None, "timestamp": 5},
+        {
+            "role": "assistant",
+            "content": None,
+            "sender": "A",
+            "reasoning_details": [],
+            "tool_calls": [{**CALL, "extra_content": {"x": 1}}],
+        },
+        {"role": "tool", "tool_call_id": "call_a", "tool_name": "get_weather", "content": "cold"},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "see", "prompt_cache_breakpoint": {"mode": "explicit"}},
+                {"type": "image_url", "image_url": {"url": "https://a/b.png", "detail": "original"}},
+            ],
+        },
+    ]
+    engine = ScriptedEngine([[Text("ok")]], has_vision=True)
+    async with open_client(engine, works=True) as http:
+        await made(http, URL, model="m", messages=messages, tools=[TOOL])
+
+        shown = engine.prompts[0].messages
+        assert [message.role for message in shown] == ["system", "user", "assistant", "tool", "user"]
+        assert shown[2].tool_calls == (ToolCall("call_a", "get_weather", "{}"),)
+        assert "cache" not in str(shown)
+
+
 async def test_what_is_asked_reaches_the_engine(open_client):
     engine = ScriptedEngine([[Text("ok")]])
     async with open_client(engine, works=True) as http:
@@ -400,6 +432,35 @@ REFUSED = [
     ({"top_k": -2}, "top_k", "integer_below_min_value"),
     ({"min_p": 1.5}, "min_p", "decimal_above_max_value"),
     ({"unheard_of": 1}, "unheard_of", "unknown_parameter"),
+    ({"tools": [{**TOOL, "strict": True}]}, "tools[0].strict", "unknown_parameter"),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "strict": "no"}}]},
+        "tools[0].function.strict",
+        "invalid_type",
+    ),
+    (
+        {"tools": [{"type": "function", "function": {"name": "f", "function": 1}}]},
+        "tools[0].function.function",
+        "unknown_parameter",
+    ),
+    (
+        {
+            "tools": [TOOL],
+            "tool_choice": {"type": "function", "function": {"name": "get_weather"}, "foo": 1},
+        },
+        "tool_choice.foo",
+        "unknown_parameter",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": 1}]}]},
+        "messages[0].content[0].text",
+        "invalid_type",
+    ),
+    (
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": 1}}]}]},
+        "messages[0].content[0].image_url.url",
+        "invalid_type",
+    ),
     ({"response_format": {"type": "xml"}}, "response_format.type", "invalid_value"),
     (
         {"response_format": {"type": "json_schema"}},

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
@@ -14,42 +14,52 @@ _ECHO = "Clients that send an answer back as they had it send this too; it is no
 Name = Annotated[str | None, Field(max_length=256)]
 
 
-class ChatCompletionRequestMessageContentPartText(Request):
+class _Said(Request):
+    """A part of the conversation. Clients send it as other servers gave it to them, or mark it for those.
+
+    OpenAI's Swarm puts a `sender` into messages, LiteLLM `cache_control`, OpenRouter's clients
+    `reasoning_details`: what is not of this API is left out.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ChatCompletionRequestMessageContentPartText(_Said):
     """Text."""
 
     type: Literal["text"]
     text: str
 
 
-class ChatImageUrl(Request):
+class ChatImageUrl(_Said):
     """An image by address; the address may hold the image itself."""
 
     url: str
-    detail: Literal["auto", "low", "high"] | None = None
+    detail: Literal["auto", "low", "high", "original"] | None = None
 
 
-class ChatCompletionRequestMessageContentPartImage(Request):
+class ChatCompletionRequestMessageContentPartImage(_Said):
     """An image."""
 
     type: Literal["image_url"]
     image_url: ChatImageUrl
 
 
-class ChatCompletionRequestMessageContentPartAudio(Request):
+class ChatCompletionRequestMessageContentPartAudio(_Said):
     """Audio: known, and refused by name."""
 
     type: Literal["input_audio"]
     input_audio: dict[str, Any]
 
 
-class ChatCompletionRequestMessageContentPartFile(Request):
+class ChatCompletionRequestMessageContentPartFile(_Said):
     """A file: known, and refused by name."""
 
     type: Literal["file"]
     file: dict[str, Any]
 
 
-class ChatCompletionRequestMessageContentPartRefusal(Request):
+class ChatCompletionRequestMessageContentPartRefusal(_Said):
     """A refusal by the model."""
 
     type: Literal["refusal"]
@@ -91,7 +101,7 @@ AssistantContent = Annotated[
 ]
 
 
-class ChatCompletionRequestSystemMessage(Request):
+class ChatCompletionRequestSystemMessage(_Said):
     """Instructions."""
 
     role: Literal["system"]
@@ -99,7 +109,7 @@ class ChatCompletionRequestSystemMessage(Request):
     name: Name = None
 
 
-class ChatCompletionRequestDeveloperMessage(Request):
+class ChatCompletionRequestDeveloperMessage(_Said):
     """Instructions, by their newer name; the model is shown them as the system's."""
 
     role: Literal["developer"]
@@ -107,7 +117,7 @@ class ChatCompletionRequestDeveloperMessage(Request):
     name: Name = None
 
 
-class ChatCompletionRequestUserMessage(Request):
+class ChatCompletionRequestUserMessage(_Said):
     """What the user says."""
 
     role: Literal["user"]
@@ -115,7 +125,7 @@ class ChatCompletionRequestUserMessage(Request):
     name: Name = None
 
 
-class RequestFunction(Request):
+class RequestFunction(_Said):
     """A function that was called, and its arguments, a JSON text."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -123,7 +133,7 @@ class RequestFunction(Request):
     parsed_arguments: Any = Field(None, description=_ECHO)
 
 
-class RequestToolCall(Request):
+class RequestToolCall(_Said):
     """A call that the model made."""
 
     id: str = Field(min_length=1, max_length=256)
@@ -132,7 +142,7 @@ class RequestToolCall(Request):
     index: int | None = Field(None, description=_ECHO)
 
 
-class ChatCompletionRequestAssistantMessage(Request):
+class ChatCompletionRequestAssistantMessage(_Said):
     """What the model said."""
 
     role: Literal["assistant"]
@@ -147,7 +157,7 @@ class ChatCompletionRequestAssistantMessage(Request):
     function_call: dict[str, Any] | None = None
 
 
-class ChatCompletionRequestToolMessage(Request):
+class ChatCompletionRequestToolMessage(_Said):
     """What a call returned."""
 
     role: Literal["tool"]
@@ -156,7 +166,7 @@ class ChatCompletionRequestToolMessage(Request):
     name: Name = None
 
 
-class ChatCompletionRequestFunctionMessage(Request):
+class ChatCompletionRequestFunctionMessage(_Said):
     """What a call of the old kind returned: known, and refused by name."""
 
     role: Literal["function"]

@@ -103,18 +103,34 @@ def problem_of(error: Mapping[str, Any], root: object) -> InvalidRequest:
 
 def _path(loc: Sequence[Any], root: object, *, is_missing: bool) -> str:
     """`tools[0].function.name`: the location as the caller wrote it, without our union tags."""
+    steps, is_whole = _steps(loc, root)
+    if is_missing and not is_whole:
+        steps = [*steps, loc[-1]]
     path = ""
-    here: Any = root
-    for place, part in enumerate(loc):
-        is_last = place == len(loc) - 1
-        if part == "[key]" or (isinstance(part, str) and part.startswith("~")):
-            continue
-        if _has(here, part):
-            here = here[part]
-        elif not (is_last and is_missing):
-            continue
+    for part in steps:
         path += f"[{part}]" if isinstance(part, int) else (f".{part}" if path else str(part))
     return path or "body"
+
+
+def _steps(loc: Sequence[Any], here: object) -> tuple[list[Any], bool]:
+    """The parts of a location that lead somewhere in `here`, and whether the last one does.
+
+    A tag may look like a key: in `{"type": "function", "function": {}, "strict": true}` the tag comes
+    before the key. What leads further is the key.
+    """
+    if not loc:
+        return [], True
+    part, rest = loc[0], loc[1:]
+    is_tag = part == "[key]" or (isinstance(part, str) and part.startswith("~")) or not _has(here, part)
+    if is_tag:
+        found, is_whole = _steps(rest, here)
+        return found, is_whole and bool(rest)
+    inner, is_whole = _steps(rest, here[part])  # type: ignore[index]
+    as_key = [part, *inner], is_whole
+    if not isinstance(here, Mapping) or part not in (here.get("type"), here.get("role")):
+        return as_key
+    as_tag = _steps(rest, here)
+    return max((as_tag, as_key), key=lambda found: (len(found[0]), found[1]))
 
 
 def _has(container: object, part: object) -> bool:
