@@ -3,6 +3,7 @@
 import pytest
 
 from tests.api.conftest import made, refusal
+from tests.api.test_files import uploaded
 
 
 async def test_pages_cover_everything_once_in_both_orders(http):
@@ -54,6 +55,48 @@ async def test_modifying_changes_what_is_given_and_replaces_metadata(http):
 
     assert after == {**before, "metadata": {"b": "2"}}
     assert cleared == {**after, "name": None}
+
+
+@pytest.mark.parametrize("kind", ["assistants", "threads"])
+async def test_modifying_tool_resources_replaces_the_lists_that_are_given(http, kind):
+    """agency-swarm sends `"file_search": {}` with every update, and counts on its store after it."""
+    file = await uploaded(http, "a.txt", b"words")
+    store = await made(http, "/v1/vector_stores")
+    both = {
+        "file_search": {"vector_store_ids": [store["id"]]},
+        "code_interpreter": {"file_ids": [file["id"]]},
+    }
+    before = await made(
+        http, f"/v1/{kind}", **({"model": "m"} if kind == "assistants" else {}), tool_resources=both
+    )
+
+    async def changed(resources):
+        return (await made(http, f"/v1/{kind}/{before['id']}", tool_resources=resources))["tool_resources"]
+
+    assert await changed({"file_search": {}}) == both
+    assert await changed({"code_interpreter": {"file_ids": []}}) == {
+        **both,
+        "code_interpreter": {"file_ids": []},
+    }
+    assert await changed({"file_search": None}) == {"code_interpreter": {"file_ids": []}}
+    assert await changed(None) == {}
+
+
+async def test_tools_without_anything_to_work_on_have_empty_lists(http):
+    assistant = await made(
+        http, "/v1/assistants", model="m", tool_resources={"file_search": {}, "code_interpreter": {}}
+    )
+
+    assert assistant["tool_resources"] == {
+        "file_search": {"vector_store_ids": []},
+        "code_interpreter": {"file_ids": []},
+    }
+
+
+async def test_an_empty_cursor_is_none(http):
+    await made(http, "/v1/assistants", model="m")
+
+    assert len((await http.get("/v1/assistants?after=&before=")).json()["data"]) == 1
 
 
 async def test_what_is_deleted_is_gone(http):

@@ -50,7 +50,7 @@ async def page_query(
     before: Annotated[str | None, Query(description="The id before which the page ends.")] = None,
 ) -> PageQuery:
     """The page that was asked for."""
-    return PageQuery(limit, order, after, before)
+    return PageQuery(limit, order, after or None, before or None)
 
 
 def _id(name: str) -> Any:

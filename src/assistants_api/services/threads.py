@@ -10,7 +10,7 @@ from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import THREAD_STORE_EXPIRY
 from assistants_api.services.messages import add_messages
-from assistants_api.services.tool_resources import settled
+from assistants_api.services.tool_resources import merged, settled
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import channel_topic
@@ -46,9 +46,11 @@ async def get_thread(db: Database, thread_id: str) -> Thread:
 async def modify_thread(db: Database, thread_id: str, changes: Mapping[str, Any], now: datetime) -> Thread:
     """The thread with the given fields replaced."""
     async with db.begin() as tx:
+        thread = await tx.threads.hold(thread_id)
         if "tool_resources" in changes:
-            changes = {**changes, "tool_resources": await settled(tx, changes["tool_resources"], now)}
-        thread = replace(await tx.threads.hold(thread_id), **changes)
+            resources = merged(thread.tool_resources, changes["tool_resources"])
+            changes = {**changes, "tool_resources": await settled(tx, resources, now)}
+        thread = replace(thread, **changes)
         await tx.threads.save(thread)
     return thread
 

@@ -1,6 +1,6 @@
 """What tools work on: ids are checked, stores that are asked for are made, files are attached."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,10 @@ from assistants_api.services.vector_stores import add_files, add_store
 from assistants_api.store.transaction import Tx
 
 MAX_CODE_FILES = 20
+_NOTHING: dict[str, JsonObject] = {
+    "code_interpreter": {"file_ids": []},
+    "file_search": {"vector_store_ids": []},
+}
 
 
 async def settled(
@@ -29,7 +33,7 @@ async def settled(
 
     `expiry` is the `expires_after` of stores that are made.
     """
-    stored: dict[str, Any] = {name: dict(value) for name, value in resources.items()}
+    stored: dict[str, Any] = {name: {**_NOTHING[name], **value} for name, value in resources.items()}
     code = stored.get("code_interpreter", {})
     if code.get("file_ids"):
         await tx.files.all_of(code["file_ids"])
@@ -41,6 +45,19 @@ async def settled(
         made = [await add_store(tx, replace(helper, expires_after=expiry), now) for helper in helpers]
         search["vector_store_ids"] = [store.id for store in made]
     return stored
+
+
+def merged(before: JsonObject, changes: Mapping[str, Any] | None) -> JsonObject:
+    """`tool_resources` after a change: lists that are given replace the old ones; null takes a tool's away."""
+    if changes is None:
+        return {}
+    after: dict[str, Any] = {name: dict(value) for name, value in before.items()}
+    for name, value in changes.items():
+        if value is None:
+            after.pop(name, None)
+        else:
+            after[name] = {**after.get(name, {}), **{key: ids or [] for key, ids in value.items()}}
+    return after
 
 
 async def check_attachments(tx: Tx, messages: Sequence[NewMessage]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from assistants_api.domain.assistant import NewAssistant
-from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp
+from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.shapes import (
     Instructions,
     MetadataShown,
@@ -83,7 +83,7 @@ class ModifyAssistantRequest(Request):
         if "tools" in given:
             changes["tools"] = stored_tools(self.tools)
         if "tool_resources" in given:
-            changes["tool_resources"] = stored_resources(self.tool_resources)
+            changes["tool_resources"] = plain(self.tool_resources)
         if "metadata" in given:
             changes["metadata"] = self.metadata or {}
         if "temperature" in given:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from assistants_api.domain.thread import NewThread
-from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp
+from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.messages import CreateMessageRequest
 from assistants_api.wire.shapes import (
     MetadataShown,
@@ -42,7 +42,7 @@ class ModifyThreadRequest(Request):
         """The stored fields that change."""
         changes: dict[str, Any] = {}
         if "tool_resources" in self.model_fields_set:
-            changes["tool_resources"] = stored_resources(self.tool_resources)
+            changes["tool_resources"] = plain(self.tool_resources)
         if "metadata" in self.model_fields_set:
             changes["metadata"] = self.metadata or {}
         return changes
