@@ -268,6 +268,23 @@ async def test_what_is_asked_reaches_the_engine(open_client):
         assert (prompt.reasoning_effort, prompt.cache_key) == ("low", "k")
 
 
+@pytest.mark.parametrize(("verbosity", "words"), [("low", "briefly"), ("high", "detail")])
+async def test_a_verbosity_is_told_to_the_model(open_client, verbosity, words):
+    """Which has no setting for it; the instructions that are there stay first."""
+    system, parts = {"role": "system", "content": "Be kind."}, [{"type": "text", "text": "Be kind."}]
+    engine = ScriptedEngine([[Text("ok")]] * 4)
+    async with open_client(engine, works=True) as http:
+        for first in ([], [system], [{"role": "developer", "content": parts}]):
+            await made(http, URL, model="m", messages=[*first, *HELLO], verbosity=verbosity)
+
+        plain, told, told_in_parts = [prompt.messages for prompt in engine.prompts]
+        assert [message.role for message in plain] == ["system", "user"]
+        assert words in plain[0].content
+        assert told[0].content == f"Be kind.\n\n{plain[0].content}"
+        assert told_in_parts[0].content == told[0].content or words in str(told_in_parts[0].content[-1])
+        assert len(told) == len(told_in_parts) == 2
+
+
 async def test_what_is_not_asked_is_left_to_the_model(open_client):
     engine = ScriptedEngine([[Text("ok")]])
     async with open_client(engine, works=True) as http:
@@ -415,7 +432,6 @@ REFUSED = [
     ({"prediction": {"type": "content", "content": "x"}}, "prediction", "unsupported_parameter"),
     ({"web_search_options": {}}, "web_search_options", "unsupported_parameter"),
     ({"moderation": {}}, "moderation", "unsupported_parameter"),
-    ({"verbosity": "high"}, "verbosity", "unsupported_value"),
     ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
     ({"top_logprobs": 2}, "top_logprobs", "invalid_value"),
     ({"metadata": {"a": "b"}}, "metadata", "invalid_value"),

@@ -1,6 +1,7 @@
 """The messages of a chat completion's request, and what the model is shown of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -208,6 +209,17 @@ def conversation(messages: Sequence[Any]) -> tuple[ChatMessage, ...]:
     if open_calls:
         raise _unanswered(called_at, open_calls)
     return tuple(shown)
+
+
+def instructed(shown: tuple[ChatMessage, ...], words: str | None) -> tuple[ChatMessage, ...]:
+    """The conversation with these words at the end of the instructions with which it begins."""
+    if not words:
+        return shown
+    if not shown or shown[0].role != "system":
+        return (ChatMessage("system", words), *shown)
+    said = shown[0].content
+    content = f"{said}\n\n{words}" if isinstance(said, str) else (*said, {"type": "text", "text": words})
+    return (replace(shown[0], content=content), *shown[1:])
 
 
 def _unanswered(place: int, calls: Sequence[str]) -> InvalidRequest:

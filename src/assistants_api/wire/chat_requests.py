@@ -10,7 +10,7 @@ from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import Sampling
 from assistants_api.wire.base import MetadataField, Request, plain
-from assistants_api.wire.chat_messages import ChatCompletionRequestMessage, conversation
+from assistants_api.wire.chat_messages import ChatCompletionRequestMessage, conversation, instructed
 from assistants_api.wire.shapes import (
     AnyFormat,
     FunctionTool,
@@ -100,6 +100,7 @@ class StreamOptions(Request):
 
 
 # What is known and cannot be done here, and the words for it; a null is as good as nothing.
+_VERBOSITY = {"low": "Answer briefly.", "high": "Answer at length and in detail."}
 _REFUSED = {
     "audio": "Audio cannot be made by this server.",
     "functions": "'functions' is the old name of 'tools': send these functions as tools.",
@@ -145,7 +146,7 @@ class CreateChatCompletionRequest(Request):
     response_format: AnyFormat | None = None
     reasoning_effort: Reasoning = None
     verbosity: Literal["low", "medium", "high"] | None = Field(
-        None, description="Only 'medium', which is how the model writes anyway, is served."
+        None, description="'low' and 'high' are a sentence at the end of the instructions."
     )
     store: bool | None = None
     metadata: MetadataField = None
@@ -175,7 +176,7 @@ class CreateChatCompletionRequest(Request):
         return NewCompletion(
             model=self.model,
             messages=tuple(plain(message) for message in self.messages),
-            shown=conversation(self.messages),
+            shown=instructed(conversation(self.messages), _VERBOSITY.get(self.verbosity or "")),
             sampling=self._sampling(),
             tools=tools,
             tool_choice=choice,
@@ -194,13 +195,6 @@ class CreateChatCompletionRequest(Request):
                 raise InvalidRequest(words, param=name, code="unsupported_parameter")
         if "audio" in (self.modalities or ()):
             raise InvalidRequest(_REFUSED["audio"], param="modalities", code="unsupported_parameter")
-        if self.verbosity not in (None, "medium"):
-            raise InvalidRequest(
-                f"The verbosity '{self.verbosity}' cannot be honoured: only 'medium' is served. Say in a"
-                " message how long the answer should be.",
-                param="verbosity",
-                code="unsupported_value",
-            )
         needs = (
             ("stream_options", self.stream_options is not None, "stream", self.stream),
             ("top_logprobs", self.top_logprobs is not None, "logprobs", self.logprobs),
