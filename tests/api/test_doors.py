@@ -151,10 +151,17 @@ async def test_cors_is_only_there_when_asked_for(open_client):
     ask = {"Origin": "http://page", "Access-Control-Request-Method": "POST"}
     async with open_client(cors_origins=("http://page",), api_keys=("k",)) as http:
         allowed = await http.options("/v1/threads", headers=ask)
+        read = await http.post(
+            "/v1/moderations", json={}, headers={"Origin": "http://page", "authorization": "Bearer k"}
+        )
     async with open_client() as http:
         silent = await http.get("/v1/models", headers={**BETA, "Origin": "http://page"})
 
     assert allowed.headers["access-control-allow-origin"] == "http://page"
+    exposed = read.headers["access-control-expose-headers"].split(", ")
+    assert {"x-request-id", "x-should-retry", "retry-after", "retry-after-ms", "content-disposition"} <= set(
+        exposed
+    )
     assert "access-control-allow-origin" not in silent.headers
 
 

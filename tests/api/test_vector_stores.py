@@ -322,5 +322,43 @@ async def test_embeddings_come_as_numbers_and_as_base64(http):
     )
     tokens = await http.post("/v1/embeddings", json={"model": "m", "input": [1, 2]})
     assert refusal(tokens)[2] == "input"
-    short = await http.post("/v1/embeddings", json={"model": "m", "input": "x", "dimensions": 3})
-    assert refusal(short)[2] == "dimensions"
+    long = await http.post("/v1/embeddings", json={"model": "m", "input": "x", "dimensions": 4000})
+    assert refusal(long)[2] == "dimensions"
+
+
+@pytest.mark.parametrize("url", ["/v1/embeddings", "/openai/deployments/any/embeddings?api-version=1"])
+async def test_fewer_dimensions_are_the_first_ones_at_length_one(http, url):
+    whole = (await made(http, "/v1/embeddings", model="m", input="Hello"))["data"][0]["embedding"]
+
+    short = (await made(http, url, model="m", input="Hello", dimensions=200))["data"][0]["embedding"]
+
+    length = sum(number**2 for number in whole[:200]) ** 0.5
+    assert short == pytest.approx([number / length for number in whole[:200]], abs=1e-5)
+
+
+async def test_a_search_takes_nulls_for_what_is_not_said(http):
+    """LiteLLM sends every key of a search."""
+    store_id, _ = await planets(http)
+    await finished(http, f"/v1/vector_stores/{store_id}")
+    nulls = dict.fromkeys(("filters", "max_num_results", "ranking_options", "rewrite_query"))
+
+    assert (await search(http, store_id, "hottest planet", **nulls))["data"]
+
+
+async def test_who_waits_for_a_file_is_told_how_long(http):
+    """The Node SDK asks every five seconds unless it is told."""
+    store_id, ids = await planets(http)
+    url = f"/v1/vector_stores/{store_id}"
+    batch = await http.post(f"{url}/file_batches", json={"file_ids": [*ids.values()][:1]})
+    places = (f"{url}/files/{next(iter(ids.values()))}", f"{url}/file_batches/{batch.json()['id']}")
+    begun = [batch, *[await http.get(place) for place in places]]
+
+    for place in places:
+        await finished(http, place)
+    done = [await http.get(place) for place in places]
+
+    for response in begun:
+        told = response.headers.get("openai-poll-after-ms")
+        assert told is None if response.json()["status"] != "in_progress" else int(told) < 1000
+    assert batch.json()["status"] == "in_progress"
+    assert all("openai-poll-after-ms" not in response.headers for response in done)

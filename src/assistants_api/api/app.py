@@ -35,6 +35,16 @@ Operations that are not part of that API are marked as extensions.
 """
 
 
+# What the SDKs read: all of it must be named, or a browser hides it from them.
+_EXPOSED = (
+    "content-disposition",
+    "openai-poll-after-ms",
+    "retry-after",
+    "retry-after-ms",
+    "x-request-id",
+    "x-should-retry",
+)
+
 # Runs come before threads: `/threads/runs` would be taken for the thread named "runs".
 SERVED = (
     assistants,
@@ -76,7 +86,8 @@ def create_app(parts: Parts) -> FastAPI:
     for root in ("/openai", "/openai/v1"):
         for part in protocol:
             app.include_router(part, prefix=root, include_in_schema=False)
-        app.include_router(completions.deployments, prefix=root)
+        for part in (completions, embeddings):
+            app.include_router(part.deployments, prefix=root)
     app.include_router(assist.router, responses=ERRORS)
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     page.install(app)
@@ -89,6 +100,6 @@ def create_app(parts: Parts) -> FastAPI:
             allow_origins=list(parts.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
-            expose_headers=["x-request-id", "openai-poll-after-ms", "retry-after"],
+            expose_headers=_EXPOSED,
         )
     return app

@@ -10,6 +10,7 @@ from assistants_api.wire.problems import error_body
 LATER: tuple[tuple[str, str, str], ...] = (
     ("POST", "/audio/speech", "createSpeech"),
     ("POST", "/audio/transcriptions", "createTranscription"),
+    ("POST", "/completions", "createCompletion"),
     ("POST", "/conversations/{conversation_id}/items", "createConversationItems"),
     ("GET", "/conversations/{conversation_id}/items", "listConversationItems"),
     ("GET", "/conversations/{conversation_id}/items/{item_id}", "getConversationItem"),

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import Response
@@ -20,6 +20,7 @@ from assistants_api.wire import base
 from assistants_api.wire.problems import error_body
 from assistants_api.wire.run_events import DONE, error_frame, frame
 from assistants_api.wire.runs import RunObject
+from assistants_api.wire.vector_stores import VectorStoreFileBatchObject, VectorStoreFileObject
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +48,14 @@ def reply(shown: base.Reply | base.Page, headers: dict[str, str] | None = None) 
 
 def run_reply(run: Run, now: datetime) -> Response:
     """A run; while it is not final, with the pause that pollers should make."""
-    headers = None if run.is_final else {"openai-poll-after-ms": str(_poll_after(run, now))}
-    return reply(RunObject.of(run), headers)
+    return reply(RunObject.of(run), None if run.is_final else _asked_again(run.created_at, now))
+
+
+def indexing_reply(shown: VectorStoreFileObject | VectorStoreFileBatchObject, now: datetime) -> Response:
+    """A file of a store or a batch of them; while it is being indexed, likewise."""
+    if shown.status != "in_progress":
+        return reply(shown)
+    return reply(shown, _asked_again(datetime.fromtimestamp(shown.created_at, UTC), now))
 
 
 def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) -> Response:
@@ -138,7 +145,8 @@ async def _frames(entries: AsyncGenerator[LogEntry, None], has_content: bool) ->
     yield DONE
 
 
-def _poll_after(run: Run, now: datetime) -> int:
-    """Milliseconds: short while a run is young, longer for one that takes its time."""
-    age = (now - run.created_at).total_seconds()
-    return next((pause for limit, pause in _POLL_STEPS if age < limit), _POLL_SLOWEST)
+def _asked_again(since: datetime, now: datetime) -> dict[str, str]:
+    """In how many milliseconds: soon while a thing is young, later where it takes its time."""
+    age = (now - since).total_seconds()
+    pause = next((pause for limit, pause in _POLL_STEPS if age < limit), _POLL_SLOWEST)
+    return {"openai-poll-after-ms": str(pause)}

@@ -14,7 +14,7 @@ from assistants_api.api.given import (
     path_ids,
     read_body,
 )
-from assistants_api.api.replies import page_reply, reply
+from assistants_api.api.replies import indexing_reply, page_reply, reply
 from assistants_api.api.routing import StrictRoute, both, takes
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.vector_store import StoreFileStatus
@@ -42,6 +42,7 @@ _ID = path_ids("vector_store_id")
 _FILE = path_ids("vector_store_id", "file_id")
 _BATCH = path_ids("vector_store_id", "batch_id")
 _CHUNKS_PER_PAGE = 100
+_RESULTS = 10  # of a search that does not say how many
 
 StatusFilter = Annotated[
     StoreFileStatus | None, Query(alias="filter", description="Only files with this status.")
@@ -126,11 +127,11 @@ async def search_vector_store(
         vector_store_id,
         body.queries(),
         now,
-        limit=body.max_num_results,
+        limit=body.max_num_results or _RESULTS,
         filter=body.filter(),
         score_threshold=0.0 if options is None else options.score_threshold,
         ranker="auto" if options is None else options.ranker,
-        rewrites=body.rewrite_query,
+        rewrites=bool(body.rewrite_query),
     )
     return reply(VectorStoreSearchResultsPage.over(queries, hits))
 
@@ -149,7 +150,7 @@ async def create_vector_store_file(
     added = await vector_stores.create_vector_store_file(
         given.db, vector_store_id, body.to_new_store_file(), now
     )
-    return reply(VectorStoreFileObject.of(added))
+    return indexing_reply(VectorStoreFileObject.of(added), now)
 
 
 @router.get(
@@ -172,10 +173,12 @@ async def list_vector_store_files(
     response_model=VectorStoreFileObject,
     openapi_extra=_FILE,
 )
-async def get_vector_store_file(vector_store_id: VectorStoreId, file_id: FileId, given: Given) -> Response:
+async def get_vector_store_file(
+    vector_store_id: VectorStoreId, file_id: FileId, given: Given, now: Now
+) -> Response:
     """Retrieve a file of a store: its status, and why it failed."""
     found = await vector_stores.get_vector_store_file(given.db, vector_store_id, file_id)
-    return reply(VectorStoreFileObject.of(found))
+    return indexing_reply(VectorStoreFileObject.of(found), now)
 
 
 @router.get(
@@ -248,7 +251,7 @@ async def create_file_batch(
     """Add many files to a store at once."""
     body = await read_body(request, CreateVectorStoreFileBatchRequest)
     made = await vector_stores.create_file_batch(given.db, vector_store_id, body.to_new_store_files(), now)
-    return reply(VectorStoreFileBatchObject.of(made))
+    return indexing_reply(VectorStoreFileBatchObject.of(made), now)
 
 
 @router.get(
@@ -257,10 +260,12 @@ async def create_file_batch(
     response_model=VectorStoreFileBatchObject,
     openapi_extra=_BATCH,
 )
-async def get_file_batch(vector_store_id: VectorStoreId, batch_id: BatchId, given: Given) -> Response:
+async def get_file_batch(
+    vector_store_id: VectorStoreId, batch_id: BatchId, given: Given, now: Now
+) -> Response:
     """Retrieve a batch."""
     found = await vector_stores.get_file_batch(given.db, vector_store_id, batch_id)
-    return reply(VectorStoreFileBatchObject.of(found))
+    return indexing_reply(VectorStoreFileBatchObject.of(found), now)
 
 
 @router.post(

@@ -14,11 +14,11 @@ from assistants_api.wire.base import Reply, Request
 _MOST_INPUTS = 2048
 
 
-class CreateEmbeddingRequest(Request):
-    """The body of createEmbedding; any `model` name is taken for the one embedder that is served."""
+class DeploymentEmbeddingRequest(Request):
+    """The body of createEmbedding where the path names the model."""
 
     input: Any
-    model: str = Field(min_length=1, max_length=256)
+    model: str | None = Field(None, min_length=1, max_length=256)
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1)
     user: str | None = None
@@ -42,6 +42,18 @@ class CreateEmbeddingRequest(Request):
         if not all(given):
             raise InvalidRequest("Invalid 'input': a text is empty.", param="input", code="invalid_value")
         return list(given)
+
+
+class CreateEmbeddingRequest(DeploymentEmbeddingRequest):
+    """The body of createEmbedding; any `model` name is taken for the one embedder that is served."""
+
+    model: str = Field(min_length=1, max_length=256)
+
+
+def shortened(vector: Vector, dimensions: int) -> Vector:
+    """The first so many dimensions, at length one."""
+    first = vector[:dimensions]
+    return first / max(float(np.linalg.norm(first)), 1e-12)
 
 
 class Embedding(BaseModel):

@@ -143,8 +143,8 @@ class VectorStoreSearchRequest(Request):
     """The body of searchVectorStore."""
 
     query: str | list[str]
-    rewrite_query: bool = False
-    max_num_results: int = Field(10, ge=1, le=50)
+    rewrite_query: bool | None = None
+    max_num_results: int | None = Field(None, ge=1, le=50)
     filters: Filter | None = None
     ranking_options: SearchRankingOptions | None = None
 
