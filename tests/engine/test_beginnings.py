@@ -157,3 +157,50 @@ def test_a_thread_whose_turn_was_cancelled_goes_on_from_all_it_had(model: Any) -
 
     assert cached(loop, 3) > cached(loop, 2)
     assert loop.text(3) == alone(model, further(answer, "and then? hello"))
+
+
+def prompts_alike(count: int) -> list[Prompt]:
+    return [a_prompt(f"{QUESTION} {n}", temperature=1.0) for n in range(count)]
+
+
+def whole(model: Any, prompt: Prompt) -> int:
+    return len(model.ids(model.template.render(prompt).text))
+
+
+@pytest.mark.parametrize("chunk", [40, 512])
+def test_what_begins_alike_and_comes_together_is_read_once(model: Any, chunk: int) -> None:
+    prompts = prompts_alike(6)
+    loop = Loop(model, prefill_chunk=chunk)
+
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt, seed=turn)
+    loop.run()
+
+    assert loop.scheduler.details()["read_tokens"] < 1.6 * whole(model, prompts[0])
+    assert cached(loop, 0) == 0
+    for turn, prompt in enumerate(prompts):
+        assert loop.text(turn) == alone(model, prompt, seed=turn)
+
+
+def test_who_begins_otherwise_does_not_wait_for_it(model: Any) -> None:
+    loop = Loop(model, prefill_chunk=40)
+    for turn, prompt in enumerate([*prompts_alike(3), a_prompt("hello")]):
+        loop.submit(turn, prompt)
+
+    loop.step()
+
+    assert [bool(loop.parts[turn]) for turn in range(4)] == [True, False, False, True]
+
+
+def test_who_waits_for_another_s_reading_goes_on_when_that_is_cancelled(model: Any) -> None:
+    prompts = prompts_alike(3)
+    loop = Loop(model, prefill_chunk=40)
+    for turn, prompt in enumerate(prompts):
+        loop.submit(turn, prompt, seed=turn)
+    loop.step()
+
+    loop.scheduler.cancel(0)
+    loop.run()
+
+    for turn in (1, 2):
+        assert loop.text(turn) == alone(model, prompts[turn], seed=turn)

@@ -11,6 +11,7 @@ from assistants_api.engine.rows import Row
 
 _KEPT_KV = 64 << 20  # in a block without rows
 _WORTH_KEEPING = 32  # tokens
+_WORTH_WAITING = 64
 _ANSWER = 256  # tokens of an answer for which there is room behind its prompt
 
 
@@ -48,6 +49,19 @@ class Memory:
         if known:
             block.put(0, known.block.share(known.row, known.shared), known.shared)
         return block, known.shared if known else 0
+
+    def will_know_more(self, row: Row, filling: list[Row]) -> bool:
+        """Whether a prompt that begins alike is being read just now, so that waiting for it saves much."""
+        for other in filling:
+            shared = min(common_beginning(other.ids, row.ids), len(row.ids) - 1)
+            if shared <= other.filled or shared < _WORTH_WAITING:
+                continue
+            if row.known is None:
+                known = self._known(row.ids, [])
+                row.known = known.shared if known else 0
+            if shared - row.known >= _WORTH_WAITING:
+                return True
+        return False
 
     def _known(self, ids: list[int], filling: list[Row]) -> Known | None:
         """Who holds the longest beginning of these: one that has ended, rather than one that still speaks."""

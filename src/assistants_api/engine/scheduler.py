@@ -96,11 +96,14 @@ class Scheduler:
         return told
 
     def _admit(self, told: list[Delta | Refused]) -> None:
-        while self._waiting and len(self._rows) + len(self._filling) < self._config.max_rows:
-            row = self._waiting[0]
+        for row in list(self._waiting):
+            if len(self._rows) + len(self._filling) >= self._config.max_rows:
+                return
+            if self._memory.will_know_more(row, self._filling):
+                continue
             if not self._memory.has_room_for([*self._rows, *self._filling, row], _GROWTH):
                 return
-            self._waiting.popleft()
+            self._waiting.remove(row)
             if not row.is_started:
                 self._measures.queue_wait.note(time.monotonic() - row.arrived)
             if row.is_over():

@@ -48,7 +48,7 @@ async def settled(
 
 
 def merged(before: JsonObject, changes: Mapping[str, Any] | None) -> JsonObject:
-    """`tool_resources` after a change: lists that are given replace the old ones; null takes a tool's away."""
+    """`tool_resources` after a change: lists that are given replace the old ones; null takes them away."""
     if changes is None:
         return {}
     after: dict[str, Any] = {name: dict(value) for name, value in before.items()}
