@@ -38,9 +38,7 @@ class Row:
         self.drafts = Drafts(self.ids)
         self.limit = _limit(prompt, self.asked, len(begun), model.window)
         self.cached = 0
-        self.known: int | None = (
-            None  # tokens whose state was there when the row first might have waited for more
-        )
+        self.known: int | None = None  # tokens that were known when it might first wait for more
         self.filled = 0
         self.staging: KvBlock | None = None
         self.arrived = time.monotonic()
