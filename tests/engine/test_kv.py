@@ -6,7 +6,7 @@ import pytest
 
 from assistants_api.engine import machine, pages
 from assistants_api.engine.kv import KvBlock, Layers
-from assistants_api.engine.parked import Parked
+from assistants_api.engine.parked import Parked, common_beginning
 
 torch = pytest.importorskip("torch")
 
@@ -124,6 +124,16 @@ def test_a_row_of_its_own_has_room_to_go_on_without_being_copied() -> None:
 
     assert [keys.data_ptr() for keys, _ in taken.share(0, 1)] == before
     assert is_same(taken.share(0, 5_000), block.share(1, 5_000))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "size"),
+    [("", "abc", 0), ("abc", "abc", 3), ("abc", "abcd", 3), ("abcdefgh", "abcdefxh", 6), ("xbc", "abc", 0)],
+)
+def test_texts_share_what_they_begin_with(left: str, right: str, size: int) -> None:
+    one, other = [list(map(ord, text)) for text in (left, right)]
+
+    assert common_beginning(one, other) == common_beginning(tuple(other), one) == size
 
 
 def test_what_is_taken_up_is_no_longer_kept() -> None:

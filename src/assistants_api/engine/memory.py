@@ -53,6 +53,8 @@ class Memory:
     def will_know_more(self, row: Row, filling: list[Row]) -> bool:
         """Whether a prompt that begins alike is being read just now, so that waiting for it saves much."""
         for other in filling:
+            if other.ids[:_WORTH_WAITING] != row.ids[:_WORTH_WAITING]:
+                continue
             shared = min(common_beginning(other.ids, row.ids), len(row.ids) - 1)
             if shared <= other.filled or shared < _WORTH_WAITING:
                 continue

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from itertools import islice
 from typing import Any
 
 import torch
@@ -96,7 +97,7 @@ class Scheduler:
         return told
 
     def _admit(self, told: list[Delta | Refused]) -> None:
-        for row in list(self._waiting):
+        for row in list(islice(self._waiting, 2 * self._config.max_rows)):
             if len(self._rows) + len(self._filling) >= self._config.max_rows:
                 return
             if self._memory.will_know_more(row, self._filling):
