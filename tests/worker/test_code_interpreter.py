@@ -237,6 +237,22 @@ async def test_a_cancel_stops_the_code(db, interpreter):
         assert (await house.run(run)).status is RunStatus.CANCELLED
         [step] = await house.steps(run)
         assert step.status is StepStatus.CANCELLED
+        [call] = step.tool_calls
+        assert call["code_interpreter"]["outputs"] == [{"type": "logs", "logs": "begun\n"}]
+
+
+async def test_logs_that_come_in_pieces_are_one_output_in_the_stream_too(db, interpreter):
+    code = "import time\nfor n in range(3):\n    print(n, flush=True)\n    time.sleep(0.3)"
+    engine = ScriptedEngine([coding(code), answered("Done.")])
+    async with house_over(db, engine, interpreter=interpreter) as house:
+        run = await started(house)
+        entries = await house.events(run)
+
+        shown = [entry.event for entry in entries if isinstance(entry.event, ToolOutputAdded)]
+        step, _ = await house.steps(run)
+        assert {event.output_index for event in shown} == {0}
+        assert step.tool_calls[0]["code_interpreter"]["outputs"] == [{"type": "logs", "logs": "0\n1\n2\n"}]
+        assert "".join(event.output["logs"] for event in shown) == "0\n1\n2\n"
 
 
 async def test_without_a_sandbox_the_run_fails_and_says_so(sqlite_db):

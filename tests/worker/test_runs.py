@@ -14,7 +14,7 @@ from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.script import Fail, Wait
 from assistants_api.engine.scripted import ScriptedEngine
-from assistants_api.services.messages import create_message
+from assistants_api.services.messages import create_message, modify_message
 from assistants_api.services.runs import cancel_run, modify_run, submit_tool_outputs
 from assistants_api.services.sweeping import sweep
 from assistants_api.services.threads import delete_thread
@@ -68,6 +68,35 @@ async def test_a_plain_run_is_answered_in_the_recorded_order(open_house):
         assert message.text == "Hello you."
         assert step.usage == ended.usage == Usage(7, 2)
         assert ended.expires_at is None
+
+
+async def test_metadata_given_to_a_message_while_it_is_written_stays(open_house):
+    async with open_house(ScriptedEngine([[Text("Half "), Wait("go"), Text("whole.")]])) as house:
+        run = await house.start()
+        await until(lambda: house.messages(run))
+        [message] = await house.messages(run)
+
+        await modify_message(house.db, run.thread_id, message.id, {"metadata": {"seen": "yes"}})
+        house.engine.release("go")
+        await house.events(run)
+
+        [message] = await house.messages(run)
+        assert (message.text, message.metadata) == ("Half whole.", {"seen": "yes"})
+
+
+async def test_the_steps_of_a_run_add_up_to_it(open_house):
+    script = [
+        [Text("Let me see."), ToolCall("call_a", "get_weather", "{}"), Stop("tool_calls", Usage(5, 6))],
+        [Text("Cold."), Stop("stop", Usage(13, 9))],
+    ]
+    async with open_house(ScriptedEngine(script)) as house:
+        run = await house.start(tools=[WEATHER])
+        await house.events(run)
+        _, after = await submit_tool_outputs(house.db, run.thread_id, run.id, {"call_a": "cold"}, NOW)
+        await house.events(run, after=after)
+
+        spent = [step.usage for step in await house.steps(run)]
+        assert sum(spent, Usage()) == (await house.run(run)).usage == Usage(18, 15)
 
 
 async def test_calls_pause_the_run_and_outputs_let_it_go_on(open_house):
@@ -143,7 +172,8 @@ async def test_cancel_while_outputs_are_awaited_ends_at_once(open_house):
         ended = await house.run(run)
         assert ended.status is RunStatus.CANCELLED
         assert ended.required_action is None
-        assert [step.status for step in await house.steps(run)] == [StepStatus.CANCELLED]
+        [step] = await house.steps(run)
+        assert (step.status, step.usage) == (StepStatus.CANCELLED, ended.usage)
         with pytest.raises(InvalidRequest, match="Cannot cancel run with status 'cancelled'"):
             await cancel_run(house.db, run.thread_id, run.id, NOW)
 

@@ -91,6 +91,15 @@ def code_of(arguments: str) -> str:
     return code if isinstance(code, str) else arguments
 
 
+def add_output(outputs: list[JsonObject], output: JsonObject) -> int:
+    """Adds what code shows to what it has shown, logs to the logs just before; its place."""
+    if outputs and outputs[-1]["type"] == output["type"] == "logs":
+        outputs[-1] = {"type": "logs", "logs": outputs[-1]["logs"] + output["logs"]}
+    else:
+        outputs.append(output)
+    return len(outputs) - 1
+
+
 def code_so_far(arguments: str) -> str:
     """The code in the arguments of a call that is not whole yet, as far as it is certain."""
     begun = _CODE.match(arguments)

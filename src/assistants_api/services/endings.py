@@ -54,7 +54,7 @@ async def end_run(
         events.append(MessageMoved(message))
     step = await tx.steps.open_of(run.id)
     if step is not None:
-        step_facts: dict[str, Any] = {"usage": turn_usage}
+        step_facts: dict[str, Any] = {"usage": (step.usage or Usage()) + (turn_usage or Usage())}
         if target is RunStatus.FAILED:
             step_facts["last_error"] = _step_error(facts["last_error"])
         step = step.to(_STEP_STATUS[target], now, **step_facts)

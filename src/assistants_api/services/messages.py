@@ -72,7 +72,7 @@ async def modify_message(
     """The message with the given fields replaced."""
     async with db.begin() as tx:
         await tx.threads.hold(thread_id)
-        message = replace(await _message_of(tx, thread_id, message_id), **changes)
+        message = replace(await _message_of(tx, thread_id, message_id, for_update=True), **changes)
         await tx.messages.save(message)
     return message
 
@@ -87,9 +87,9 @@ async def delete_message(db: Database, thread_id: str, message_id: str) -> None:
         await tx.messages.remove(message_id)
 
 
-async def _message_of(tx: Tx, thread_id: str, message_id: str) -> Message:
+async def _message_of(tx: Tx, thread_id: str, message_id: str, *, for_update: bool = False) -> Message:
     await tx.threads.get(thread_id)
-    message = await tx.messages.find(message_id)
+    message = await tx.messages.find(message_id, for_update=for_update)
     if message is None or message.thread_id != thread_id:
         raise NotFound(f"No message found with id '{message_id}'.")
     return message

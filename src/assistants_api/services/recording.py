@@ -1,11 +1,10 @@
 """What a worker writes down while it carries a run: rows and events, under its lease."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, code_of, code_so_far
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_of, code_so_far
 from assistants_api.domain import ids
 from assistants_api.domain.event import (
     Event,
@@ -48,7 +47,7 @@ class Recording:
         self._message: Message | None = None
         self._step: RunStep | None = None
         self._pieces: list[Shown] = []
-        self._outputs: Counter[str] = Counter()
+        self._outputs: dict[str, list[JsonObject]] = {}  # by call, what code that still runs has shown
         self._begun: dict[str, _Begun] = {}
 
     @property
@@ -74,7 +73,7 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             await self._live(tx)
-            ended = step.to(StepStatus.FAILED, await tx.now(), last_error=dict(_LOST))
+            ended = step.to(StepStatus.FAILED, await tx.now(), usage=Usage(), last_error=dict(_LOST))
             await tx.steps.save(ended)
             return (StepMoved(ended),)
 
@@ -146,16 +145,6 @@ class Recording:
         delta = MessageDelta(self._message.id, text, annotations=annotations, part=part)
         self._writer.put(self._channel, delta)
 
-    async def close_message(self, usage: Usage | None) -> None:
-        """The open message is whole; `usage` is what its model call spent, if it is known by now."""
-
-        async def effect(tx: Tx) -> Sequence[Event]:
-            run = await self._live(tx)
-            return await self._close(tx, run, usage, await tx.now())
-
-        await self._writer.write(self._channel, effect)
-        self._message = self._step = None
-
     async def begin_call(self, id: str, name: str) -> None:
         """Begin a call whose arguments are still being written, and with the first one of a turn its step."""
         index, kind = len(self._begun), name if name in OURS else "function"
@@ -168,7 +157,7 @@ class Recording:
                 run, now = await self._live(tx), await tx.now()
                 events: list[Event] = []
                 if self._message is not None:
-                    events += await self._close(tx, run, None, now)
+                    events += await self._close(tx, Usage(), now)  # its model call goes on
                 step = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
                 await tx.steps.add(step)
                 self._message, self._step, self._pieces = None, step, []
@@ -205,7 +194,7 @@ class Recording:
         """The open step with these calls in it, and the events that show what was not shown of them yet."""
         events: list[Event] = []
         if self._message is not None:
-            events += await self._close(tx, run, None, now)
+            events += await self._close(tx, Usage(), now)  # counted with the calls
         begun, step = self._begun, self._step
         is_true = [call.id for call in calls[: len(begun)]] == list(begun) and all(
             _shown_of(call).startswith(begun[call.id].shown) for call in calls[: len(begun)]
@@ -236,7 +225,7 @@ class Recording:
         if not self._begun:
             return []
         assert self._step is not None
-        dropped = self._step.to(StepStatus.FAILED, now, last_error=dict(_CAME_TO_NOTHING))
+        dropped = self._step.to(StepStatus.FAILED, now, usage=Usage(), last_error=dict(_CAME_TO_NOTHING))
         await tx.steps.save(dropped)
         return [StepMoved(dropped)]
 
@@ -284,9 +273,8 @@ class Recording:
         """A running tool shows something."""
         assert self._step is not None
         index = next(i for i, each in enumerate(self._step.tool_calls) if each["id"] == call.id)
-        event = ToolOutputAdded(self._step.id, index, self._outputs[call.id], output)
-        self._outputs[call.id] += 1
-        self._writer.put(self._channel, event)
+        place = add_output(self._outputs.setdefault(call.id, []), output)
+        self._writer.put(self._channel, ToolOutputAdded(self._step.id, index, place, output))
 
     async def pause(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
         """The run waits for the caller's tool outputs; the job is done until they come."""
@@ -313,7 +301,7 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await tx.runs.hold(self._run_id), await tx.now()
-            events = await self._close(tx, run, usage, now)
+            events = await self._close(tx, usage, now)
             ended = run.to(RunStatus.COMPLETED, now, spent=run.spent + usage)
             await tx.runs.move(run, ended)
             await start_next(tx, run.thread_id, now)
@@ -340,6 +328,7 @@ class Recording:
             events: list[Event] = []
             if target is RunStatus.CANCELLED:
                 events.append(RunMoved(run))
+            await self._keep_outputs(tx)
             facts: dict[str, object] = {}
             if incomplete_reason is not None:
                 facts["incomplete_reason"] = incomplete_reason
@@ -354,6 +343,18 @@ class Recording:
 
         await self._writer.write(self._channel, effect)
 
+    async def _keep_outputs(self, tx: Tx) -> None:
+        """What code has shown stays in its step, though it did not come to its end."""
+        if self._step is None or not self._outputs:
+            return
+        calls = [
+            {**each, CODE_INTERPRETER: {**each[CODE_INTERPRETER], "outputs": self._outputs[each["id"]]}}
+            if each["id"] in self._outputs and each.get("output") is None
+            else each
+            for each in self._step.tool_calls
+        ]
+        await tx.steps.save(self._step.with_calls(calls))
+
     @property
     def _shown(self) -> Shown:
         text = "".join(piece.text for piece in self._pieces)
@@ -366,10 +367,12 @@ class Recording:
             raise Interrupted
         return run
 
-    async def _close(self, tx: Tx, run: Run, usage: Usage | None, now: datetime) -> list[Event]:
+    async def _close(self, tx: Tx, usage: Usage, now: datetime) -> list[Event]:
         assert self._message is not None
         assert self._step is not None
-        message = self._message.complete(self._shown, now)
+        # As it is stored: its metadata may have been changed meanwhile.
+        stored = await tx.messages.find(self._message.id, for_update=True)
+        message = (stored or self._message).complete(self._shown, now)
         step = self._step.to(StepStatus.COMPLETED, now, usage=usage)
         await tx.messages.save(message)
         await tx.steps.save(step)

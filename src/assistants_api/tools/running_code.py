@@ -5,7 +5,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from assistants_api.agent.tools import ToolOutput, ToolReturned, code_of
+from assistants_api.agent.tools import ToolOutput, ToolReturned, add_output, code_of
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.file import File, NewFile, plain_name
@@ -70,15 +70,12 @@ class RunningCode:
                 match event:
                     case Logs(logs):
                         shown: JsonObject = {"type": "logs", "logs": logs}
-                        if outputs and outputs[-1]["type"] == "logs":
-                            outputs[-1] = {"type": "logs", "logs": outputs[-1]["logs"] + logs}
-                        else:
-                            outputs.append(shown)
+                        add_output(outputs, shown)
                         yield ToolOutput(call, shown)
                     case Picture(name, png):
                         file = await self._keep(f"{call.id[-6:]}-{name}", _once(png))
                         shown = {"type": "image", "image": {"file_id": file.id}}
-                        outputs.append(shown)
+                        add_output(outputs, shown)
                         yield ToolOutput(call, shown)
                     case MadeFile(name, _, read):
                         try:
