@@ -159,6 +159,36 @@ async def test_broken_forms_are_refused(http):
     assert (status, message) == (400, "This operation takes a multipart/form-data body.")
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ('filename="plain.txt"', "plain.txt"),
+        ('filename="数据.txt"', "数据.txt"),
+        ('filename="quo%22te.txt"', 'quo"te.txt'),  # browsers, curl, httpx, requests
+        ('filename="100%.txt"', "100%.txt"),
+        (
+            "filename=\"=?utf-8?B?5Lit5paHLnR4dA==?=\"; filename*=utf-8''%E4%B8%AD%E6%96%87.txt",
+            "中文.txt",
+        ),  # .NET
+        ("filename*=UTF-8''%E4%B8%AD%E6%96%87.txt", "中文.txt"),
+        ('filename="=?utf-8?B?5Lit5paHLnR4dA==?="', "中文.txt"),
+        ("filename*=nonsense''%FF.txt; filename=\"kept.txt\"", "kept.txt"),
+    ],
+)
+async def test_file_names_are_read_as_clients_write_them(http, given, name):
+    disposition = f'form-data; name="file"; {given}'
+    body = (
+        '--x\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nassistants\r\n'
+        f"--x\r\ncontent-disposition: {disposition}\r\n\r\nwords\r\n--x--\r\n"
+    )
+
+    response = await http.post(
+        "/v1/files", content=body.encode(), headers={"content-type": "multipart/form-data; boundary=x"}
+    )
+
+    assert response.json()["filename"] == name
+
+
 async def test_a_file_that_is_too_large_is_refused_while_it_comes(sqlite_db, blobs, monkeypatch):
     monkeypatch.setattr("assistants_api.api.files.MAX_FILE_BYTES", 1000)
     async with client_over(sqlite_db, knowledge=knowledge_over(sqlite_db, blobs)) as http:

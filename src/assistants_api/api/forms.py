@@ -1,8 +1,13 @@
 """Multipart forms as they arrive: a file goes to its blob piece by piece, and is never held in memory."""
 
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from urllib.parse import unquote
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
@@ -16,6 +21,7 @@ _MAX_FIELD = 64 * 1024
 _MAX_HEADERS = 16 * 1024
 _MAX_PARTS = 32
 _PIECE = 1 << 20
+_EXTENDED = re.compile(r";\s*filename\*\s*=\s*([\w-]+)'[\w-]*'([^;\s]+)", re.IGNORECASE)
 
 
 class FileTooLarge(InvalidRequest):
@@ -96,6 +102,23 @@ class _Limited:
             yield bytes(held)
 
 
+def _filename(disposition: bytes, plain: bytes | None) -> str | None:
+    """The name of a part's file, by `filename*` (RFC 5987) where it can be read, else by `filename`.
+
+    .NET sends both, the plain one as an encoded word (RFC 2047); browsers write `%22` for a quotation mark.
+    """
+    if extended := _EXTENDED.search(disposition.decode("latin-1")):
+        with suppress(LookupError, UnicodeDecodeError):
+            return unquote(extended[2], extended[1], "strict")
+    if plain is None:
+        return None
+    name = plain.decode("utf-8", "replace")
+    if name.startswith("=?") and name.endswith("?="):
+        with suppress(HeaderParseError, LookupError, UnicodeDecodeError):
+            return str(make_header(decode_header(name)))
+    return name.replace("%22", '"')
+
+
 class _Reader:
     """Walks through the parts of a form while it arrives."""
 
@@ -136,8 +159,7 @@ class _Reader:
                 name = options.get(b"name")
                 if name is None:
                     raise InvalidRequest("A part of the form has no name.")
-                given = options.get(b"filename")
-                self.filename = None if given is None else given.decode("utf-8", "replace")
+                self.filename = _filename(value, options.get(b"filename"))
                 return name.decode("utf-8", "replace")
         return None
 
