@@ -75,9 +75,30 @@ async def test_deep_nesting_is_refused(http):
 
 
 async def test_large_bodies_are_refused_before_they_are_read(http):
-    response = await http.post("/v1/assistants", json={"model": "m", "instructions": "x" * 3_000_000})
+    response = await http.post("/v1/assistants", json={"model": "m", "instructions": "x" * 9_000_000})
 
     assert refusal(response)[0::3] == (413, "request_too_large")
+
+
+async def test_an_image_that_is_not_there_is_refused(http):
+    part = {"type": "image_file", "image_file": {"file_id": "file-none"}}
+    thread = await made(http, "/v1/threads")
+
+    for url, body in (
+        (f"/v1/threads/{thread['id']}/messages", {"role": "user", "content": [part]}),
+        ("/v1/threads", {"messages": [{"role": "user", "content": [part]}]}),
+    ):
+        assert refusal(await http.post(url, json=body))[:2] == (404, "No such File object: file-none")
+
+
+async def test_the_longest_text_fits_though_it_is_escaped(http):
+    thread = await made(http, "/v1/threads")
+
+    message = await made(
+        http, f"/v1/threads/{thread['id']}/messages", role="user", content="\U0001f600" * 256_000
+    )
+
+    assert len(message["content"][0]["text"]["value"]) == 256_000
 
 
 async def test_forms_are_not_json(http):

@@ -222,9 +222,10 @@ def test_threads_and_messages(api):
     path = f"/threads/{thread['id']}"
     api.call("getThread", "GET", path)
     assert api.call("modifyThread", "POST", path, {"metadata": {"a": "b"}})["metadata"] == {"a": "b"}
+    picture = api.file("b.png", "not looked into")["id"]
     parts = [
         {"type": "text", "text": "see"},
-        {"type": "image_file", "image_file": {"file_id": "file-b"}},
+        {"type": "image_file", "image_file": {"file_id": picture}},
         {"type": "image_url", "image_url": {"url": "https://example.com/x.png", "detail": "high"}},
     ]
     made = api.call("createMessage", "POST", f"{path}/messages", {"role": "user", "content": parts})
@@ -234,7 +235,7 @@ def test_threads_and_messages(api):
     api.call("modifyMessage", "POST", f"{path}/messages/{made['id']}", {"metadata": {"x": "y"}})
 
     assert made["content"][0] == {"type": "text", "text": {"value": "see", "annotations": []}}
-    assert made["content"][1]["image_file"] == {"file_id": "file-b", "detail": "auto"}
+    assert made["content"][1]["image_file"] == {"file_id": picture, "detail": "auto"}
     assert [each["id"] for each in listed["data"][:2]] == [said["id"], made["id"]]
     assert listed["data"][2]["attachments"] == [attachment]
     assert (listed["first_id"], listed["has_more"]) == (said["id"], False)

@@ -19,7 +19,7 @@ from assistants_api.domain.page import PageQuery
 from assistants_api.wire import base
 from assistants_api.wire.problems import problem_of
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_BODY_BYTES = 8 * 1024 * 1024  # a text of 256,000 characters takes up to 3 MB as JSON
 MAX_DEPTH = 64
 
 R = TypeVar("R", bound=base.Request)

@@ -64,12 +64,14 @@ async def check_attachments(tx: Tx, messages: Sequence[NewMessage]) -> None:
     """`NotFound` or `InvalidRequest` when a file that messages name is not there, or not for its tool."""
     attachments = [attachment for message in messages for attachment in message.attachments]
     ids = [attachment["file_id"] for attachment in attachments if attachment.get("file_id")]
-    _by_tool(attachments, await tx.files.all_of(ids))
+    _by_tool(attachments, await tx.files.all_of([*ids, *_images(messages)]))
 
 
 async def attach(tx: Tx, thread: Thread, messages: Sequence[NewMessage], now: datetime) -> Thread:
     """The thread with the messages' attachments in its tools: the store is made if there is none."""
     attachments = [attachment for message in messages for attachment in message.attachments]
+    if images := _images(messages):
+        await tx.files.all_of(images)
     if not attachments:
         return thread
     ids = [attachment["file_id"] for attachment in attachments if attachment.get("file_id")]
@@ -109,6 +111,12 @@ async def touch_stores(tx: Tx, ids: Sequence[str], now: datetime) -> None:
     for store in await tx.vector_stores.existing(ids):
         if not store.is_expired(now):
             await tx.vector_stores.save(store.used(now))
+
+
+def _images(messages: Sequence[NewMessage]) -> list[str]:
+    """The files that messages show as images."""
+    parts = [part for message in messages for part in message.content if part["type"] == "image_file"]
+    return [part["image_file"]["file_id"] for part in parts]
 
 
 async def _store_of(tx: Tx, search: JsonObject) -> VectorStore | None:
