@@ -274,6 +274,83 @@ async def test_a_batch_counts_lists_and_cancels(db):
         assert refusal(both)[2] == "files"
 
 
+@pytest.fixture
+async def idle(db):
+    """A client of an application in which nobody works: every file stays in progress."""
+    async with client_over(db) as client:
+        yield client
+
+
+async def batched(http, count=2):
+    """A store, the ids of its files, and a batch of them all."""
+    ids = [(await uploaded(http, f"{i}.txt", f"Text {i}.".encode()))["id"] for i in range(count)]
+    store = f"/v1/vector_stores/{(await made(http, '/v1/vector_stores'))['id']}"
+    batch = await made(http, f"{store}/file_batches", file_ids=ids)
+    return store, ids, f"{store}/file_batches/{batch['id']}"
+
+
+async def shown(http, batch):
+    """A batch's status, the counts that are not zero, and the status of each file that it lists."""
+    told = (await http.get(batch)).json()
+    counts = {name: count for name, count in told["file_counts"].items() if count}
+    listed = (await http.get(f"{batch}/files", params={"order": "asc"})).json()["data"]
+    return told["status"], counts, [file["status"] for file in listed]
+
+
+async def test_a_file_that_comes_again_leaves_a_cancelled_batch_as_it_was(idle):
+    store, ids, batch = await batched(idle)
+    await idle.post(f"{batch}/cancel")
+    ended = await shown(idle, batch)
+
+    again = await made(idle, f"{store}/files", file_id=ids[0])
+
+    assert again["status"] == "in_progress"
+    assert ended == ("cancelled", {"cancelled": 2, "total": 2}, ["cancelled"] * 2)
+    assert await shown(idle, batch) == ended
+    by_status = (await idle.get(f"{batch}/files", params={"filter": "cancelled"})).json()["data"]
+    assert sorted(file["id"] for file in by_status) == sorted(ids)
+
+
+async def test_cancelling_a_batch_leaves_the_files_to_the_other_batch_that_waits_for_them(idle):
+    store, ids, first = await batched(idle)
+    second = f"{store}/file_batches/{(await made(idle, f'{store}/file_batches', file_ids=ids))['id']}"
+
+    await idle.post(f"{second}/cancel")
+
+    assert await shown(idle, second) == ("cancelled", {"cancelled": 2, "total": 2}, ["cancelled"] * 2)
+    assert await shown(idle, first) == ("in_progress", {"in_progress": 2, "total": 2}, ["in_progress"] * 2)
+    await idle.post(f"{first}/cancel")
+    assert (await shown(idle, first))[0] == "cancelled"
+    assert (await idle.get(store)).json()["file_counts"]["cancelled"] == 2
+
+
+async def test_a_completed_batch_keeps_its_counts(http):
+    store, ids, batch = await batched(http, 3)
+    await finished(http, batch)
+
+    await http.delete(f"{store}/files/{ids[0]}")
+    await http.delete(f"/v1/files/{ids[1]}")
+    again = await made(http, f"{store}/file_batches", file_ids=ids[2:])
+    status, counts, listed = await shown(http, batch)
+
+    assert (status, counts) == ("completed", {"completed": 3, "total": 3})
+    assert listed == ["completed"]
+    assert again["file_counts"]["total"] == 1
+
+
+@pytest.mark.parametrize("path", ["{store}/files/{id}", "/v1/files/{id}"])
+async def test_a_file_that_is_taken_away_unread_counts_as_cancelled(idle, path):
+    store, ids, batch = await batched(idle)
+
+    await idle.delete(path.format(store=store, id=ids[0]))
+    one_left = await shown(idle, batch)
+    await idle.delete(path.format(store=store, id=ids[1]))
+    await made(idle, f"{store}/files", file_id=(await uploaded(idle, "other.txt"))["id"])
+
+    assert one_left == ("in_progress", {"in_progress": 1, "cancelled": 1, "total": 2}, ["in_progress"])
+    assert await shown(idle, batch) == ("completed", {"cancelled": 2, "total": 2}, [])
+
+
 async def test_deleting_a_store_keeps_its_files(http):
     store_id, ids = await planets(http)
     gone = (await http.delete(f"/v1/vector_stores/{store_id}")).json()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from assistants_api.domain import ids
 from assistants_api.domain.assistant import Assistant
@@ -23,6 +24,7 @@ from assistants_api.store.codec import decode, encode
 from assistants_api.store.opening import CannotOpen, downgrade, open_database, sqlite_url, upgrade
 from assistants_api.store.wake import JOBS, Wake
 from assistants_api.store.writer import Channel, LogWriter
+from tests.conftest import fresh_postgres
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -307,7 +309,7 @@ async def test_hints_come_after_the_commit_and_never_after_a_rollback(db):
 @pytest.mark.postgres
 async def test_hints_reach_other_processes_on_postgresql(request):
 
-    from tests.conftest import fresh_postgres, until
+    from tests.conftest import until
 
     if "ASSISTANTS_TEST_POSTGRES_URL" not in os.environ:
         pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
@@ -339,6 +341,61 @@ def test_migrations_go_up_down_and_up_again(tmp_path):
 
     assert {"runs", "jobs", "events"} <= there == again
     assert left == {"alembic_version"}
+
+
+AN_OLD_STORE = """
+INSERT INTO files (id, created_at, filename, purpose, bytes, blob) VALUES
+('a', 1, 'a', 'x', 1, 'a'), ('b', 1, 'b', 'x', 1, 'b');
+INSERT INTO vector_stores (id, created_at, metadata, last_active_at, revision) VALUES ('vs', 1, '{}', 1, 0);
+INSERT INTO store_files (id, created_at, vector_store_id, file_id, status, last_error, usage_bytes,
+max_chunk_size_tokens, chunk_overlap_tokens, attributes) VALUES
+('fa', 1, 'vs', 'a', 'in_progress', NULL, 0, 800, 400, '{}'),
+('fb', 1, 'vs', 'b', 'failed', '{"code":"x"}', 7, 800, 400, '{}');
+INSERT INTO file_batches (id, created_at, vector_store_id, is_cancelled) VALUES
+('one', 1, 'vs', false), ('two', 1, 'vs', true);
+INSERT INTO batch_files (batch_id, store_file_id) VALUES ('one', 'fa'), ('one', 'fb'), ('two', 'fa');
+"""
+
+
+def _ends_of_an_old_store(connection):
+    """How the batches of a database of revision 0007 stand after the migration, and what is left of it."""
+    downgrade(connection, "0007")
+    for statement in AN_OLD_STORE.split(";\n"):
+        if statement.strip():
+            connection.exec_driver_sql(statement)
+    upgrade(connection)
+    rows = connection.exec_driver_sql(
+        "SELECT batch_id, store_file_id, status, last_error, usage_bytes FROM batch_files ORDER BY 1, 2"
+    ).fetchall()
+    connection.exec_driver_sql("DELETE FROM store_files WHERE id = 'fb'")
+    downgrade(connection, "0007")
+    left = connection.exec_driver_sql("SELECT batch_id, store_file_id FROM batch_files ORDER BY 1, 2")
+    return [tuple(row) for row in rows], [tuple(row) for row in left]
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+async def test_batches_of_an_older_database_stand_as_they_stood(kind, tmp_path):
+    if kind == "sqlite":
+        engine = create_engine(f"sqlite:///{tmp_path / 'm.sqlite3'}")
+        with engine.begin() as connection:
+            upgrade(connection, "0007")
+            rows, left = _ends_of_an_old_store(connection)
+        engine.dispose()
+    else:
+        if "ASSISTANTS_TEST_POSTGRES_URL" not in os.environ:
+            pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
+        async with fresh_postgres() as url:
+            server = create_async_engine(url)
+            async with server.begin() as connection:
+                rows, left = await connection.run_sync(_ends_of_an_old_store)
+            await server.dispose()
+
+    assert rows == [
+        ("one", "fa", "in_progress", None, 0),
+        ("one", "fb", "failed", '{"code":"x"}', 7),
+        ("two", "fa", "cancelled", None, 0),
+    ]
+    assert left == [("one", "fa"), ("two", "fa")]
 
 
 async def test_the_tables_and_the_migrations_agree(tmp_path):

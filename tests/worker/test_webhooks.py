@@ -18,9 +18,18 @@ from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
 from assistants_api.domain.webhook import DeliveryStatus, host_of
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.files import delete_file
 from assistants_api.services.runs import RunLimits, cancel_run
 from assistants_api.services.sweeping import sweep
-from assistants_api.services.vector_stores import cancel_file_batch, create_file_batch, create_vector_store
+from assistants_api.services.vector_stores import (
+    cancel_file_batch,
+    create_file_batch,
+    create_vector_store,
+    create_vector_store_file,
+    delete_vector_store_file,
+    get_file_batch,
+    get_vector_store_file,
+)
 from assistants_api.worker.delivering import WebhookCarrier, read_secret
 from assistants_api.worker.worker import Desk
 from tests.conftest import until
@@ -244,6 +253,45 @@ async def test_a_batch_that_is_cancelled_is_told(db):
         rows = await tx.execute(tx.deliveries._select())
         types = [tx.deliveries.thing(row).type for row in rows]
     assert types == ["vector_store.file_batch.cancelled"]
+
+
+async def test_the_end_of_a_batch_is_told_once(db):
+    """Also when its last file is taken away, and when a file of it comes again afterwards."""
+    db.webhooks = ("http://127.0.0.1:9/hook",)
+    knowledge = knowledge_over(db)
+    now = datetime.now(UTC)
+    files = [await filed(db, knowledge, f"{name}.txt", "The sky is blue.") for name in "abc"]
+    new = [NewStoreFile(file.id) for file in files]
+    store = (await create_vector_store(db, NewVectorStore(), now)).store
+    batch = (await create_file_batch(db, store.id, new, now)).batch
+    again = (await create_file_batch(db, store.id, new[2:], now)).batch
+    await delete_vector_store_file(db, store.id, files[0].id)
+    await delete_file(db, NO_BLOBS, files[1].id)
+    await cancel_file_batch(db, store.id, again.id)
+    async with house_over(db, ScriptedEngine(), knowledge=knowledge):
+
+        async def is_indexed():
+            return (await get_file_batch(db, store.id, batch.id)).status == "completed"
+
+        await until(is_indexed)
+        await create_vector_store_file(db, store.id, new[2], now)
+
+        async def is_indexed_again():
+            place = await get_vector_store_file(db, store.id, files[2].id)
+            return place.status == "completed"
+
+        await until(is_indexed_again)
+
+    async with db.read() as tx:
+        rows = await tx.execute(tx.deliveries._select())
+        told = [(each.type, each.data) for each in map(tx.deliveries.thing, rows)]
+    of_batches = [(type_, data["id"], data["file_counts"]) for type_, data in told if "batch" in type_]
+    none = {"in_progress": 0, "completed": 0, "failed": 0, "cancelled": 0}
+    assert of_batches == [
+        ("vector_store.file_batch.cancelled", again.id, {**none, "cancelled": 1, "total": 1}),
+        ("vector_store.file_batch.completed", batch.id, {**none, "completed": 1, "cancelled": 2, "total": 3}),
+    ]
+    assert [type_ for type_, _ in told].count("vector_store.file.completed") == 2
 
 
 async def test_a_run_may_name_an_address_of_its_own_where_the_host_is_allowed(db):

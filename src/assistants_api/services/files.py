@@ -52,6 +52,7 @@ async def delete_file(db: Database, blobs: Blobs, file_id: str) -> None:
         await tx.jobs.hold(file_id)
         file = await tx.files.hold(file_id)
         await tx.vector_stores.changed(await tx.store_files.stores_of(file_id))
+        await tx.store_files.take_out(file_id)
         await tx.assistants.drop_file(file_id)
         await tx.threads.drop_file(file_id)
         await tx.jobs.revoke(file_id)

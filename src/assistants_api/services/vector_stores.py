@@ -152,10 +152,11 @@ async def update_vector_store_file(
 
 
 async def delete_vector_store_file(db: Database, store_id: str, file_id: str) -> None:
-    """Take a file out of a store; the file itself stays."""
+    """Take a file out of a store; the file itself stays, and so do the counts of batches that brought it."""
     async with db.begin() as tx:
         await tx.vector_stores.hold(store_id)
-        await tx.store_files.remove((await tx.store_files.of(store_id, file_id)).id)
+        await tx.store_files.of(store_id, file_id)
+        await tx.store_files.take_out(file_id, store_id)
         await tx.vector_stores.changed([store_id])
 
 
@@ -197,11 +198,10 @@ async def cancel_file_batch(db: Database, store_id: str, batch_id: str) -> Count
     """Stop what is not done yet; a batch that has ended stays as it is."""
     async with db.begin() as tx:
         await tx.vector_stores.hold(store_id)
-        counted = await _counted_batch(tx, store_id, batch_id)
-        if counted.file_counts.in_progress:
-            await tx.file_batches.cancel_files(batch_id)
-            await tx.file_batches.save(replace(counted.batch, is_cancelled=True))
-            await tx.file_batches.announce_cancelled(counted.batch)
+        batch = await tx.file_batches.of(store_id, batch_id)
+        if await tx.file_batches.cancel_files(batch_id):
+            await tx.file_batches.save(replace(batch, is_cancelled=True))
+            await tx.file_batches.announce_cancelled(batch)
         return await _counted_batch(tx, store_id, batch_id)
 
 

@@ -396,7 +396,11 @@ batch_files = Table(
     "batch_files",
     metadata,
     Column("batch_id", Text, ForeignKey("file_batches.id", ondelete="CASCADE"), primary_key=True),
-    Column("store_file_id", Text, ForeignKey("store_files.id", ondelete="CASCADE"), primary_key=True),
+    # No foreign key: a batch goes on counting a file that was taken out of the store.
+    Column("store_file_id", Text, primary_key=True),
+    Column("status", Status(StoreFileStatus), nullable=False, server_default="in_progress"),
+    Column("last_error", Json),
+    Column("usage_bytes", BigInteger, nullable=False, server_default="0"),
     Index(None, "store_file_id"),
 )
 

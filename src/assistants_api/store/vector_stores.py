@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Select, and_, delete, func, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.json import JsonObject
@@ -104,21 +104,31 @@ class StoreFiles(Repository[StoreFile]):
         status: StoreFileStatus | None = None,
         batch_id: str | None = None,
     ) -> Page[StoreFile]:
-        """Files of a store by the time they were added, by status or batch if asked."""
+        """Files of a store, or of a batch as they ended for it, by the time they were added."""
         query = replace(
             query,
             after=await self._cursor(store_id, query.after, "after"),
             before=await self._cursor(store_id, query.before, "before"),
         )
-        conditions = []
+        c, m = self.table.c, tables.batch_files.c
+        if batch_id is None:
+            conditions = [] if status is None else [c.status == status]
+            return await self._page(query, *conditions, vector_store_id=store_id)
+        members = select(m.store_file_id).where(m.batch_id == batch_id)
         if status is not None:
-            conditions.append(self.table.c.status == status)
-        if batch_id is not None:
-            members = select(tables.batch_files.c.store_file_id).where(
-                tables.batch_files.c.batch_id == batch_id
-            )
-            conditions.append(self.table.c.id.in_(members))
-        return await self._page(query, *conditions, vector_store_id=store_id)
+            members = members.where(m.status == status)
+        page = await self._page(query, c.id.in_(members), vector_store_id=store_id)
+        return replace(page, data=await self._as_in(batch_id, page.data))
+
+    async def _as_in(self, batch_id: str, files: Sequence[StoreFile]) -> list[StoreFile]:
+        """The files as the batch knows them: how one ended does not change when it comes again."""
+        m = tables.batch_files.c
+        statement = select(m.store_file_id, m.status, m.last_error, m.usage_bytes).where(
+            m.batch_id == batch_id, m.store_file_id.in_([file.id for file in files])
+        )
+        rows: Any = await self.session.execute(statement)
+        ends = {id: dict(zip(("status", "last_error", "usage_bytes"), end, strict=True)) for id, *end in rows}
+        return [replace(file, **ends[file.id]) for file in files]
 
     async def put(self, thing: StoreFile) -> StoreFile:
         """Add a file, or begin it anew if the store has it already; returns the row as it is now."""
@@ -150,18 +160,28 @@ class StoreFiles(Repository[StoreFile]):
         last_error: JsonObject | None = None,
         usage_bytes: int = 0,
     ) -> None:
-        """These files are no longer in progress."""
+        """These files are no longer in progress, in their stores and in the batches that wait for them."""
         c = self.table.c
+        values = {"status": status, "last_error": last_error, "usage_bytes": usage_bytes}
         await self.session.execute(
-            update(self.table)
-            .where(c.id.in_(ids), c.status == StoreFileStatus.IN_PROGRESS)
-            .values(status=status, last_error=last_error, usage_bytes=usage_bytes)
+            update(self.table).where(c.id.in_(ids), c.status == StoreFileStatus.IN_PROGRESS).values(values)
         )
         if self.session.webhooks:
             await self._announce(ids, status)
+        await FileBatches(self.session).end_files(ids, values)
+
+    async def take_out(self, file_id: str, store_id: str | None = None) -> None:
+        """The file is not in this store any more, or in none; batches that wait for it do so no longer."""
+        c = self.table.c
+        held = select(c.id).where(c.file_id == file_id).order_by(c.ord).with_for_update()
+        if store_id is not None:
+            held = held.where(c.vector_store_id == store_id)
+        ids = [row[0] for row in await self.session.execute(held)]
+        await FileBatches(self.session).end_files(ids, {"status": StoreFileStatus.CANCELLED})
+        await self.session.execute(delete(self.table).where(c.id.in_(ids)))
 
     async def _announce(self, ids: Collection[str], status: StoreFileStatus) -> None:
-        """Tell of files that have ended so, and of batches that have ended with them."""
+        """Tell of files that have ended so."""
         c, deliveries = self.table.c, Deliveries(self.session)
         statement = self._select().where(c.id.in_(ids), c.status == status).order_by(c.ord)
         for row in (await self.session.execute(statement)).all():
@@ -174,21 +194,6 @@ class StoreFiles(Repository[StoreFile]):
                 "last_error": file.last_error,
             }
             await deliveries.announce(f"vector_store.file.{status}", data)
-        batches = tables.file_batches.c
-        of_these = select(tables.batch_files.c.batch_id).where(tables.batch_files.c.store_file_id.in_(ids))
-        # Held in order: of two files that end at once, the later one sees that the batch is whole.
-        held = (
-            select(batches.id, batches.vector_store_id)
-            .where(batches.id.in_(of_these), batches.is_cancelled.is_(False))
-            .order_by(batches.id)
-            .with_for_update()
-        )
-        rows: Any = (await self.session.execute(held)).all()
-        for batch_id, store_id in rows:
-            counts = await FileBatches(self.session).counts(batch_id)
-            if counts.in_progress == 0:
-                told = _told(batch_id, store_id, counts)
-                await deliveries.announce("vector_store.file_batch.completed", told)
 
     async def stores_of(self, file_id: str) -> list[str]:
         """The ids of the stores that have this file."""
@@ -226,7 +231,11 @@ class StoreFiles(Repository[StoreFile]):
 
 
 class FileBatches(Repository[FileBatch]):
-    """The table of batches."""
+    """The table of batches, and of how their files ended for them.
+
+    Who changes files and batches holds the rows of the files first, then of the batches' files, then of
+    the batches.
+    """
 
     table = tables.file_batches
     kind = FileBatch
@@ -246,30 +255,62 @@ class FileBatches(Repository[FileBatch]):
 
     async def counts(self, batch_id: str) -> FileCounts:
         """How far the batch's files are."""
-        files, members = tables.store_files.c, tables.batch_files.c
-        statement = (
-            select(files.status, func.count())
-            .join(tables.batch_files, members.store_file_id == files.id)
-            .where(members.batch_id == batch_id)
-            .group_by(files.status)
-        )
+        c = tables.batch_files.c
+        statement = select(c.status, func.count()).where(c.batch_id == batch_id).group_by(c.status)
         rows: Any = await self.session.execute(statement)
         return FileCounts(**{status.value: int(number) for status, number in rows})
 
-    async def cancel_files(self, batch_id: str) -> None:
-        """Cancel what is not done yet."""
-        files, members = tables.store_files.c, tables.batch_files.c
-        ids = select(members.store_file_id).where(members.batch_id == batch_id)
-        await self.session.execute(
-            update(tables.store_files)
-            .where(and_(files.id.in_(ids), files.status == StoreFileStatus.IN_PROGRESS))
+    async def end_files(self, store_file_ids: Collection[str], values: JsonObject) -> None:
+        """For the batches that wait for these files they end so, for good."""
+        c = tables.batch_files.c
+        statement = (
+            update(tables.batch_files)
+            .where(c.store_file_id.in_(store_file_ids), c.status == StoreFileStatus.IN_PROGRESS)
+            .values(values)
+            .returning(c.batch_id)
+        )
+        batch_ids = {row[0] for row in await self.session.execute(statement)}
+        if batch_ids and self.session.webhooks:
+            await self._announce_completed(batch_ids)
+
+    async def cancel_files(self, batch_id: str) -> bool:
+        """Cancel what is not done yet, and tell whether there was any.
+
+        A file that another batch waits for as well is indexed nevertheless.
+        """
+        files, c = tables.store_files.c, tables.batch_files.c
+        is_waited_for = c.status == StoreFileStatus.IN_PROGRESS
+        mine = select(c.store_file_id).where(c.batch_id == batch_id, is_waited_for)
+        held = select(files.id).where(files.id.in_(mine)).order_by(files.ord).with_for_update()
+        ids = [row[0] for row in await self.session.execute(held)]
+        ended: Any = await self.session.execute(
+            update(tables.batch_files)
+            .where(c.batch_id == batch_id, is_waited_for)
             .values(status=StoreFileStatus.CANCELLED)
         )
+        theirs = select(c.store_file_id).where(c.store_file_id.in_(ids), is_waited_for)
+        await self.session.execute(
+            update(tables.store_files)
+            .where(files.id.in_(ids), files.status == StoreFileStatus.IN_PROGRESS, files.id.not_in(theirs))
+            .values(status=StoreFileStatus.CANCELLED)
+        )
+        return bool(ended.rowcount)
 
     async def announce_cancelled(self, batch: FileBatch) -> None:
         """Tell of a batch that was cancelled."""
         data = _told(batch.id, batch.vector_store_id, await self.counts(batch.id))
         await Deliveries(self.session).announce("vector_store.file_batch.cancelled", data)
+
+    async def _announce_completed(self, batch_ids: Collection[str]) -> None:
+        """Tell of those batches of which no file is in progress any more."""
+        c = self.table.c
+        # Held in order: of two files that end at once, the later one sees that the batch is whole.
+        held = self._select().where(c.id.in_(batch_ids)).order_by(c.id).with_for_update()
+        for batch in [self.thing(row) for row in await self.session.execute(held)]:
+            counts = await self.counts(batch.id)
+            if counts.in_progress == 0:
+                data = _told(batch.id, batch.vector_store_id, counts)
+                await Deliveries(self.session).announce("vector_store.file_batch.completed", data)
 
 
 def _told(batch_id: str, store_id: str, counts: FileCounts) -> JsonObject:
