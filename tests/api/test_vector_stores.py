@@ -219,6 +219,27 @@ async def test_a_file_in_two_stores_is_cut_for_each(http):
     assert len(contents[fine["id"]]) > 2 * len(contents[coarse["id"]])
 
 
+async def test_a_long_text_comes_in_one_page(http, monkeypatch):
+    """The official SDKs ask for no second one."""
+    text = " ".join(f"Sentence number {i} is here." for i in range(1200))
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 50}}
+    file = await uploaded(http, "long.txt", text.encode())
+    store = await made(http, "/v1/vector_stores", file_ids=[file["id"]], chunking_strategy=sizes)
+    await finished(http, f"/v1/vector_stores/{store['id']}")
+    path = f"/v1/vector_stores/{store['id']}/files/{file['id']}/content"
+
+    whole = (await http.get(path)).json()
+    monkeypatch.setattr("assistants_api.api.vector_stores._CHUNKS_PER_PAGE", 100)
+    first = (await http.get(path)).json()
+    second = (await http.get(path, params={"page": first["next_page"]})).json()
+
+    assert len(whole["data"]) > 100
+    assert (whole["has_more"], whole["next_page"]) == (False, None)
+    assert whole["data"][-1]["text"].endswith("number 1199 is here.")
+    assert (first["has_more"], first["next_page"]) == (True, "100")
+    assert first["data"] + second["data"] == whole["data"][:200]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [

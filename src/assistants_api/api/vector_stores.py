@@ -41,7 +41,7 @@ router = APIRouter(prefix="/vector_stores", tags=["Vector stores"], route_class=
 _ID = path_ids("vector_store_id")
 _FILE = path_ids("vector_store_id", "file_id")
 _BATCH = path_ids("vector_store_id", "batch_id")
-_CHUNKS_PER_PAGE = 100
+_CHUNKS_PER_PAGE = 5000  # the official SDKs read one page only: an ordinary file is in it, whole
 _RESULTS = 10  # of a search that does not say how many
 
 StatusFilter = Annotated[
