@@ -240,6 +240,18 @@ async def test_a_long_text_comes_in_one_page(http, monkeypatch):
     assert first["data"] + second["data"] == whole["data"][:200]
 
 
+async def test_a_status_that_there_is_not_is_refused_in_the_apis_words(idle):
+    store, _, batch = await batched(idle)
+
+    for files in (f"{store}/files", f"{batch}/files"):
+        assert refusal(await idle.get(files, params={"filter": "x"})) == (
+            400,
+            "Invalid value: 'x'. Supported values are: 'in_progress', 'completed', 'failed', and 'cancelled'.",
+            "filter",
+            "invalid_value",
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [

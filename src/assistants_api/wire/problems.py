@@ -60,7 +60,7 @@ def problem_of(error: Mapping[str, Any], root: object) -> InvalidRequest:
         return _problem(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
     if kind == "extra_forbidden":
         return _problem(f"Unknown parameter: '{path}'.", path, "unknown_parameter")
-    if kind in ("literal_error", "union_tag_invalid"):
+    if kind in ("literal_error", "enum", "union_tag_invalid"):
         if kind == "union_tag_invalid":
             # The context holds the tag as text: `null` and `true` would look like the words for them.
             discriminator = ctx["discriminator"].strip("'")
