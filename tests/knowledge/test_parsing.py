@@ -46,9 +46,77 @@ def test_marks_tell_the_encoding(tmp_path: Path, data: bytes) -> None:
     assert parse(write(tmp_path, "a", data), "a.txt").text == "Grüße 密码 👍"
 
 
-def test_other_encodings_are_guessed(tmp_path: Path) -> None:
-    chinese = "密码重置的方法如下：请打开设置页面，然后点击重置按钮。如果没有收到邮件，请联系管理员。" * 5
-    assert parse(write(tmp_path, "a", chinese.encode("gb18030")), "a.txt").text == chinese
+CHINESE = "密码重置的方法如下：请打开设置页面，然后点击重置按钮。如果没有收到邮件，请联系管理员。"
+TAIWANESE = "密碼重置的方法如下：請打開設定頁面，然後點擊重置按鈕。如果沒有收到郵件，請聯絡管理員。"
+JAPANESE = "パスワードを再設定するには、設定ページを開いてボタンを押してください。"
+KOREAN = "비밀번호를 재설정하려면 설정 페이지를 열고 버튼을 누르십시오."
+RUSSIAN = "Чтобы сменить пароль, откройте страницу настроек и нажмите кнопку."
+POLISH = "Zażółć gęślą jaźń. Pracownicy mają prawo do urlopu. Aby zmienić hasło, naciśnij przycisk."
+CZECH = "Příliš žluťoučký kůň úpěl ďábelské ódy. Zaměstnanci mají nárok na dvacet pět dní dovolené."
+GREEK = "Οι εργαζόμενοι δικαιούνται είκοσι ημέρες άδεια κάθε χρόνο."
+TURKISH = "Çalışanlar her yıl yirmi gün izin hakkına sahiptir. Şifrenizi değiştirmek için sayfayı açın."
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("gbk", CHINESE),
+        ("gb18030", CHINESE * 5),
+        ("big5", TAIWANESE),
+        ("shift_jis", JAPANESE),
+        ("euc_jp", JAPANESE),
+        ("euc_kr", KOREAN),
+        ("cp1251", RUSSIAN),
+        ("cp1251", "Договор аренды квартиры"),
+        ("cp1251", "Сотрудники получают отпуск"),
+        ("koi8_r", RUSSIAN),
+        ("cp1250", POLISH),
+        ("iso8859_2", POLISH),
+        ("cp1250", CZECH),
+        ("cp1253", GREEK),
+        ("cp1254", TURKISH),
+        ("cp1252", "El niño come piñas en España."),
+        ("cp1252", "déjà vu … où êtes-vous €"),
+        ("cp1252", "São Paulo"),
+        ("cp1252", "naïve façade"),
+        ("cp1252", "café"),
+        ("cp1252", "MÜNCHEN"),
+        ("cp1252", "La città è più bella: “perché no?” — 20 m² à £5"),
+        ("cp1252", "Plain English text. " * 50 + "Only one café here and naïve."),
+        ("cp1252", "Plain English text. " * 50_000 + "Only one café, and it’s naïve."),
+        ("cp1252", "Ångström, São Paulo, El Niño and Gauß met in a café."),
+        ("mac_roman", "Les employés ont droit à vingt-cinq jours de congés payés par année."),
+    ],
+)
+def test_other_encodings_are_guessed(tmp_path: Path, encoding: str, text: str) -> None:
+    assert parse(write(tmp_path, "a", text.encode(encoding)), "a.txt").text == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("Größe: the room is 20 m² large ".encode() + b"\xff ok", "Größe: the room is 20 m² large \ufffd ok"),
+        ("Die Prüfung für Schüler".encode() + b"\xe4", "Die Prüfung für Schüler\ufffd"),
+        (("Größe " * 20).encode() + b"\xff", "Größe " * 20 + "\ufffd"),
+        ("Good ünïcödé".encode() + b"\xf0 end", "Good ünïcödé\ufffd end"),
+        ("密码重置".encode()[:-1], "密码重\ufffd"),
+        ((CHINESE * 500).encode()[:-2], CHINESE * 499 + CHINESE[:-1] + "\ufffd"),
+        ("密码重置".encode()[1:] + "密码重置".encode(), "\ufffd\ufffd码重置密码重置"),
+    ],
+)
+def test_damaged_utf8_loses_what_is_damaged_alone(tmp_path: Path, data: bytes, text: str) -> None:
+    assert parse(write(tmp_path, "a", data), "a.txt").text == text
+
+
+def test_a_character_cut_at_the_end_does_not_change_the_guess(tmp_path: Path) -> None:
+    data = CHINESE.encode("gbk")[:-1]
+    assert parse(write(tmp_path, "a", data), "a.txt").text == CHINESE[:-1] + "\ufffd"
+
+
+@pytest.mark.parametrize("data", ["年假".encode("gbk"), "отпуск".encode("cp1251"), bytes(range(128, 256))])
+def test_what_may_be_several_encodings_fails(tmp_path: Path, data: bytes) -> None:
+    caught = failure(tmp_path, "a.txt", data)
+    assert (caught.code, "encoding is not known" in caught.message) == ("invalid_file", True)
 
 
 def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:

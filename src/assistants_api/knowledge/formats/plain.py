@@ -3,6 +3,7 @@
 import codecs
 import re
 
+from assistants_api.knowledge.formats import encodings
 from assistants_api.knowledge.parsed import invalid
 
 _MARKS = (
@@ -12,7 +13,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SAMPLE = 256 * 1024  # bytes; guessing reads each several times
 _CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -26,26 +26,24 @@ def read(data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = _decoded(data, _guess(data))
+        text = _unmarked(data)
     if len(_CONTROL.findall(text)) > len(text) // 100:
         raise invalid("because it holds binary data, not text")
     return text
 
 
-def _guess(data: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    sample = data[:_SAMPLE]
-    if len(data) > _SAMPLE:  # never end inside a character
-        sample = sample[: sample.rfind(b"\n") + 1] or sample
-    best = from_bytes(sample).best()
-    if best is None:
+def _unmarked(data: bytes) -> str:
+    """Text with bytes that UTF-8 has not: damaged UTF-8, or another encoding."""
+    if encodings.is_nearly_utf8(data):
+        return data.decode(errors="replace")
+    encoding = encodings.guess(data)
+    if encoding is None:
         raise invalid("because its character encoding is not known")
-    return best.encoding
+    return _decoded(data, encoding)
 
 
 def _decoded(data: bytes, encoding: str) -> str:
     try:
-        return data.decode(encoding)
+        return encodings.decode(data, encoding)
     except UnicodeError:
         raise invalid("because its character encoding is not known") from None
