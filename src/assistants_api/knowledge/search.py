@@ -18,7 +18,8 @@ import numpy.typing as npt
 from assistants_api.domain.filters import predicate
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Candidate, Found, Hit, VectorStore
-from assistants_api.knowledge.chunking import keywords, search_terms
+from assistants_api.knowledge.chunking import keywords
+from assistants_api.knowledge.queries import search_terms
 from assistants_api.ports import Embedder, Vector
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Hit
-from assistants_api.knowledge.chunking import search_terms
+from assistants_api.knowledge.queries import search_terms
 from assistants_api.knowledge.search import Searcher
 from assistants_api.store.database import Database
 
