@@ -93,6 +93,25 @@ async def test_tools_without_anything_to_work_on_have_empty_lists(http):
     }
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("kind", ["assistants", "threads", "vector_stores", "messages"])
+async def test_who_deletes_while_listing_reaches_the_end(http, kind, order):
+    """As clean-up scripts do with the SDKs, which ask for what follows the last one that they were given."""
+    thread = await made(http, "/v1/threads")
+    url = f"/v1/threads/{thread['id']}/messages" if kind == "messages" else f"/v1/{kind}"
+    body = {"assistants": {"model": "m"}, "messages": {"role": "user", "content": "x"}}.get(kind, {})
+    for _ in range(5):
+        await made(http, url, **body)
+
+    after, seen = "", 0
+    while page := (await http.get(url, params={"limit": 2, "order": order, "after": after})).json()["data"]:
+        for each in page:
+            assert (await http.delete(f"{url}/{each['id']}")).status_code == 200
+        after, seen = page[-1]["id"], seen + len(page)
+
+    assert seen == (6 if kind == "threads" else 5)
+
+
 async def test_an_empty_cursor_is_none(http):
     await made(http, "/v1/assistants", model="m")
 

@@ -50,6 +50,15 @@ def _parent(name: str, table: str) -> Column[Any]:
     return Column(name, Text, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=False)
 
 
+# Where deleted objects stood in their lists: who deletes while listing asks for the page after one of them.
+removed = Table(
+    "removed",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ord", BigInteger, nullable=False),
+    Column("removed_at", UtcTime, nullable=False),
+)
+
 assistants = Table(
     "assistants",
     metadata,
