@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import json
 import random
 import zipfile
 from pathlib import Path
@@ -117,6 +118,19 @@ def test_a_character_cut_at_the_end_does_not_change_the_guess(tmp_path: Path) ->
 def test_what_may_be_several_encodings_fails(tmp_path: Path, data: bytes) -> None:
     caught = failure(tmp_path, "a.txt", data)
     assert (caught.code, "encoding is not known" in caught.message) == ("invalid_file", True)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (json.dumps({"深": "中文值 👍 café", "n": 1}, indent=1), '{\n "深": "中文值 👍 café",\n "n": 1\n}'),
+        (r'{"a": "\u4e2d\u6587 \\u4e2d \n \u0022 \u003c"}', r'{"a": "中文 \\u4e2d \n \u0022 \u003c"}'),
+        (r'["\ud83d \uD83D\uDC4D \u12"]', '["\ufffd 👍 \\u12"]'),
+    ],
+)
+def test_characters_that_json_escapes_are_read(tmp_path: Path, written: str, read: str) -> None:
+    assert parse(write(tmp_path, "a", written.encode()), "a.json").text == read
+    assert parse(write(tmp_path, "a", written.encode()), "a.py").text == written
 
 
 def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:

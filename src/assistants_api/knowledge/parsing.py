@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from assistants_api.knowledge.formats import doc, docx, html, pdf, plain, pptx
+from assistants_api.knowledge.formats import doc, docx, html, json_text, pdf, plain, pptx
 from assistants_api.knowledge.parsed import Parsed, ParseFailed, invalid
 
 MAX_TEXT = 50_000_000
@@ -68,4 +68,5 @@ def _reader(path: Path, extension: str, max_text: int) -> Callable[[], str]:
         raise invalid(_MISMATCH)
     if path.stat().st_size > 4 * max_text + 4:  # no encoding has more bytes for a character
         raise invalid("because it is too large")
-    return lambda: (html if extension == "html" else plain).read(path.read_bytes())
+    reader = {"html": html.read, "json": json_text.read}.get(extension, plain.read)
+    return lambda: reader(path.read_bytes())
