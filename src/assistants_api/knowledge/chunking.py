@@ -114,6 +114,11 @@ def windows(text: str, size: int = 200, tokens: Tokens | None = None) -> list[Wi
     return found
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, compatible forms unified (NFKC); a run of Chinese, Japanese and Korean is one."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text))
+
+
 def keywords(text: str) -> str:
     """The text as words for a full-text index, separated by single spaces; use it on queries too.
 
@@ -122,7 +127,7 @@ def keywords(text: str) -> str:
     and their parts.
     """
     found: list[str] = []
-    for word in _WORD.findall(unicodedata.normalize("NFKC", text)):
+    for word in words(text):
         if word.isascii() and (word.islower() or word.istitle()) and "_" not in word:
             found.append(word.lower())
         elif _FIRST_CJK.match(word):
