@@ -122,6 +122,9 @@ async def test_search_takes_a_limit_a_threshold_and_rewrites(http):
     rewritten = await search(http, store_id, "What is the hottest planet?", rewrite_query=True)
     assert rewritten["search_query"] == ["hottest planet"]
     assert rewritten["data"][0]["filename"] == "venus.md"
+    chinese = await search(http, store_id, "请问月球是什么？", rewrite_query=True)
+    assert chinese["search_query"] == ["月球"]
+    assert chinese["data"][0]["filename"] == "地球.txt"
     plain = await search(http, store_id, "hottest planet", ranking_options={"ranker": "none"})
     assert plain["data"][0]["filename"] == "venus.md"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistants_api.knowledge.queries import search_terms
+from assistants_api.knowledge.queries import rewritten, search_terms
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,19 @@ def test_a_query_of_nothing_but_common_words_is_looked_for_whole(query: str, ter
 
 def test_only_so_many_terms_are_looked_for() -> None:
     assert search_terms(" ".join(f"w{number}" for number in range(50)), most=3) == ["w0", "w1", "w2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "telling"),
+    [
+        ("请问我每年有多少天年假？", "每年 年假"),
+        ("如何重置 VPN 的密码？", "重置 VPN 密码"),
+        ("What is the hottest planet?", "hottest planet"),
+        ("Does the IT team in Oslo have read_only keys?", "IT team Oslo read_only keys"),
+        ("WHAT IS THE CODE", "CODE"),
+        ("是什么？", "是什么？"),
+        ("to be or not", "to be or not"),
+    ],
+)
+def test_a_rewritten_query_is_its_telling_words_as_they_were_written(query: str, telling: str) -> None:
+    assert rewritten(query) == telling

@@ -16,6 +16,20 @@ def search_terms(query: str, most: int = 32) -> list[str]:
     return list(dict.fromkeys(telling or keywords(query).split()))[:most]
 
 
+def rewritten(query: str) -> str:
+    """The telling words of a query, as they were written, for people to read; the query, if none tells much.
+
+    A word in capitals among others is a name: "the IT team" keeps IT.
+    """
+    has_names = not query.isupper()
+    kept = [
+        word
+        for word in _without_phrases(query).split()
+        if word.lower() not in _EMPTY_WORDS or (has_names and len(word) > 1 and word.isupper())
+    ]
+    return " ".join(kept) or query
+
+
 def _without_phrases(query: str) -> str:
     """The words of the query, without what says nothing and is not a word of its own; gaps part words."""
     text = " ".join(words(_CONTRACTED.sub(" ", query)))

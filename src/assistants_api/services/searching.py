@@ -5,7 +5,7 @@ from datetime import datetime
 
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Hit
-from assistants_api.knowledge.queries import search_terms
+from assistants_api.knowledge.queries import rewritten
 from assistants_api.knowledge.search import Searcher
 from assistants_api.store.database import Database
 
@@ -30,7 +30,7 @@ async def search_vector_store(
     async with db.read() as tx:
         store = await tx.vector_stores.get(store_id)
         store.must_be_alive(now)
-    used = [" ".join(search_terms(query)) or query for query in queries] if rewrites else list(queries)
+    used = [rewritten(query) for query in queries] if rewrites else list(queries)
     found = await searcher.search(
         [store],
         used,
