@@ -138,6 +138,21 @@ def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
     assert text.split() == ["Help", "Reset", "password", "a", "b", "<密码>"]
 
 
+@pytest.mark.parametrize(
+    ("named", "encoding"), [("gb2312", "gbk"), ("iso-8859-1", "cp1252"), ("windows-1251", "cp1251")]
+)
+def test_html_is_read_in_the_encoding_that_it_names(tmp_path: Path, named: str, encoding: str) -> None:
+    word = {"gbk": "年假", "cp1252": "à €", "cp1251": "отпуск"}[encoding]
+    page = f"<meta charset='{named}'><p>{word}</p>".encode(encoding)
+    assert parse(write(tmp_path, "a", page), "a.html").text == word
+
+
+@pytest.mark.parametrize("named", ["no-such", "utf-8", "base64", "utf-16"])
+def test_a_name_that_html_does_not_keep_to_is_no_help(tmp_path: Path, named: str) -> None:
+    page = f"<meta charset={named}><p>café</p>".encode("cp1252")
+    assert parse(write(tmp_path, "a", page), "a.html").text == "café"
+
+
 def test_pdf(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.TEXT_PDF), "a.pdf").text
     assert text.split() == ["Reset", "your", "password", "Second", "page", "密码"]

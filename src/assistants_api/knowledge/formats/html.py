@@ -9,12 +9,15 @@ _BLOCKS = (
     "nav, main, aside, form, figure, figcaption, h1, h2, h3, h4, h5, h6"
 )
 
+_CHARSET = re.compile(rb"""<meta[^>]{1,200}charset\s*=\s*["']?([\w-]+)""", re.IGNORECASE)
+
 
 def read(data: bytes) -> str:
     """The text that a reader of the page would see."""
     from selectolax.lexbor import LexborHTMLParser
 
-    tree = LexborHTMLParser(plain.read(data))
+    charset = _CHARSET.search(data[:4096])
+    tree = LexborHTMLParser(plain.read(data, charset[1].decode().lower() if charset else ""))
     title = tree.css_first("head > title")
     named = title.text().strip() if title else ""
     tree.strip_tags(["script", "style", "template", "head"])

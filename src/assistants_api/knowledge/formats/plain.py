@@ -1,6 +1,7 @@
 """Plain text and source code: UTF-8, UTF-16 and UTF-32 with a mark, and a guess at anything else."""
 
 import codecs
+import contextlib
 import re
 
 from assistants_api.knowledge.formats import encodings
@@ -13,11 +14,19 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# What pages name, and what they mean by it.
+_NAMED = {
+    **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
+    **dict.fromkeys(("iso-8859-1", "latin1", "us-ascii"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk", "gb18030"), "gb18030"),
+    **{name: name for name in ("euc-jp", "koi8-r", "koi8-u", "iso-8859-2", "iso-8859-15")},
+    **{"big5": "cp950", "shift_jis": "cp932", "euc-kr": "cp949"},
+}
 _CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 
 
-def read(data: bytes) -> str:
-    """The text of the bytes. Raises ParseFailed for binary content."""
+def read(data: bytes, named: str = "") -> str:
+    """The text of the bytes, which may name their encoding. Raises ParseFailed for binary content."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return _decoded(data, encoding)
@@ -26,16 +35,19 @@ def read(data: bytes) -> str:
     try:
         text = data.decode()
     except UnicodeDecodeError:
-        text = _unmarked(data)
+        text = _unmarked(data, named)
     if len(_CONTROL.findall(text)) > len(text) // 100:
         raise invalid("because it holds binary data, not text")
     return text
 
 
-def _unmarked(data: bytes) -> str:
+def _unmarked(data: bytes, named: str) -> str:
     """Text with bytes that UTF-8 has not: damaged UTF-8, or another encoding."""
     if encodings.is_nearly_utf8(data):
         return data.decode(errors="replace")
+    if named in _NAMED:
+        with contextlib.suppress(UnicodeError):
+            return encodings.decode(data, _NAMED[named])
     encoding = encodings.guess(data)
     if encoding is None:
         raise invalid("because its character encoding is not known")
