@@ -9,13 +9,16 @@ from sqlalchemy import text
 
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.job import JobKind
+from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import delete_thread
+from assistants_api.services.vector_stores import create_vector_store
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
-from tests.worker.conftest import House
+from tests.worker.conftest import House, house_over, knowledge_over
+from tests.worker.test_file_search import filed, stored
 
 __all__ = ["postgres"]
 
@@ -81,3 +84,20 @@ async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again
 
     [trouble] = [end for end in ends if end is not None]
     assert isinstance(trouble, Unavailable)
+
+
+async def test_who_indexes_a_file_holds_its_stores_before_its_places(postgres: Any) -> None:
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge, "a.txt", "The sky is blue.")
+    async with house_over(postgres, ScriptedEngine([]), knowledge=knowledge):
+        await stored(postgres, knowledge, file)  # so that all that is left is to cut it for another store
+    new = NewVectorStore(files=(NewStoreFile(file.id),))
+    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+
+    async with postgres.begin() as tx:
+        await tx.vector_stores.hold(store.id)
+        async with house_over(postgres, ScriptedEngine([]), knowledge=knowledge):
+            await until(waiting(postgres))
+            place = await tx.store_files.of(store.id, file.id)
+            await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))  # before a deadlock is looked for
+            await tx.store_files.save(place)

@@ -39,6 +39,11 @@ class VectorStores(Repository[VectorStore]):
             raise self.missing(id)
         return found
 
+    async def hold_all(self, ids: Collection[str]) -> None:
+        """Hold those of the stores that are there, in an order in which everybody holds them."""
+        c = self.table.c
+        await self.session.execute(select(c.id).where(c.id.in_(ids)).order_by(c.ord).with_for_update())
+
     async def all_of(self, ids: Sequence[str]) -> list[VectorStore]:
         """The stores with these ids, in that order; the first that is missing is `NotFound`."""
         statement = self._select().where(self.table.c.id.in_(ids))
@@ -57,6 +62,8 @@ class VectorStores(Repository[VectorStore]):
     async def changed(self, ids: Collection[str]) -> None:
         """What a search may find in these stores has changed."""
         c = self.table.c
+        if len(ids) > 1:
+            await self.hold_all(ids)
         await self.session.execute(update(self.table).where(c.id.in_(ids)).values(revision=c.revision + 1))
 
     async def counts(self, ids: Collection[str]) -> dict[str, tuple[FileCounts, int]]:

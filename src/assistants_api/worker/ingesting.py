@@ -158,6 +158,8 @@ class FileCarrier:
                 cut[place.chunking] = await asyncio.to_thread(_cut, document.text, place)
         async with self._db.begin() as tx:
             await _fence(tx, job)
+            # Stores before places, as everybody does who changes what a store has.
+            await tx.vector_stores.hold_all({place.vector_store_id for place in places})
             for place in await tx.store_files.waiting(document.file_id):
                 if place.chunking in cut:  # one that came since is served in the next round
                     await tx.documents.put_chunks(place.id, cut[place.chunking])
