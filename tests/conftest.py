@@ -64,7 +64,7 @@ async def sqlite_db(tmp_path: Path) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def until(condition, *, seconds: float = 10.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, *, seconds: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     """Wait for a state that has no event; fails when it does not come."""
     async with asyncio.timeout(seconds):
         while True:

@@ -96,7 +96,7 @@ class Caller:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
         }
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await self._app(scope, self._receive, self._send)
 
     async def _receive(self) -> dict[str, Any]:

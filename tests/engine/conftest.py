@@ -30,7 +30,7 @@ async def engine(tiny_folder: Path) -> AsyncIterator[TransformersEngine]:
 
 async def until(is_so: Callable[[], object]) -> None:
     """Waits, at most twenty seconds, for a state that is told by no event."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 — a poll is the point
             await asyncio.sleep(0.005)
 

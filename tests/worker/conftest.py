@@ -82,7 +82,7 @@ class House:
 
     async def events(self, run: Run, **given: Any) -> list[LogEntry]:
         """Every event until the stream ends by itself."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return [entry async for entry in self.log.follow(run.id, **given)]
 
     async def run(self, run: Run) -> Run:

@@ -55,7 +55,7 @@ async def ask(house, text="Hello", *, expiry=600.0, sampling=None, **given):
 
 
 async def events(house, completion):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [entry.event async for entry in house.log.follow(completion.id)]
 
 
