@@ -82,6 +82,24 @@ async def test_modifying_tool_resources_replaces_the_lists_that_are_given(http, 
     assert await changed(None) == {}
 
 
+@pytest.mark.parametrize("kind", ["assistants", "threads"])
+async def test_a_store_that_is_deleted_leaves_the_lists_that_name_it(http, kind):
+    file = await uploaded(http, "a.txt", b"words")
+    store = await made(http, "/v1/vector_stores")
+    both = {
+        "file_search": {"vector_store_ids": [store["id"]]},
+        "code_interpreter": {"file_ids": [file["id"]]},
+    }
+    body = {"model": "m"} if kind == "assistants" else {}
+    url = f"/v1/{kind}/{(await made(http, f'/v1/{kind}', **body, tool_resources=both))['id']}"
+
+    await http.delete(f"/v1/vector_stores/{store['id']}")
+
+    left = {**both, "file_search": {"vector_store_ids": []}}
+    assert (await http.get(url)).json()["tool_resources"] == left
+    assert (await made(http, url, tool_resources=left))["tool_resources"] == left
+
+
 async def test_tools_without_anything_to_work_on_have_empty_lists(http):
     assistant = await made(
         http, "/v1/assistants", model="m", tool_resources={"file_search": {}, "code_interpreter": {}}

@@ -9,7 +9,7 @@ from assistants_api.domain import ids
 from assistants_api.domain.assistant import Assistant, NewAssistant
 from assistants_api.domain.model import Catalogue
 from assistants_api.domain.page import Page, PageQuery
-from assistants_api.services.tool_resources import merged, settled
+from assistants_api.services.tool_resources import changed, settled
 from assistants_api.store.database import Database
 
 
@@ -45,8 +45,8 @@ async def modify_assistant(
     async with db.begin() as tx:
         assistant = await tx.assistants.get(assistant_id)
         if "tool_resources" in changes:
-            resources = merged(assistant.tool_resources, changes["tool_resources"])
-            changes = {**changes, "tool_resources": await settled(tx, resources, now)}
+            resources = await changed(tx, assistant.tool_resources, changes["tool_resources"])
+            changes = {**changes, "tool_resources": resources}
         assistant = replace(assistant, **changes)
         await tx.assistants.save(assistant)
     return assistant

@@ -10,7 +10,7 @@ from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import THREAD_STORE_EXPIRY
 from assistants_api.services.messages import add_messages
-from assistants_api.services.tool_resources import merged, settled
+from assistants_api.services.tool_resources import changed, settled
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import channel_topic
@@ -48,8 +48,8 @@ async def modify_thread(db: Database, thread_id: str, changes: Mapping[str, Any]
     async with db.begin() as tx:
         thread = await tx.threads.hold(thread_id)
         if "tool_resources" in changes:
-            resources = merged(thread.tool_resources, changes["tool_resources"])
-            changes = {**changes, "tool_resources": await settled(tx, resources, now)}
+            resources = await changed(tx, thread.tool_resources, changes["tool_resources"])
+            changes = {**changes, "tool_resources": resources}
         thread = replace(thread, **changes)
         await tx.threads.save(thread)
     return thread

@@ -34,30 +34,34 @@ async def settled(
     `expiry` is the `expires_after` of stores that are made.
     """
     stored: dict[str, Any] = {name: {**_NOTHING[name], **value} for name, value in resources.items()}
-    code = stored.get("code_interpreter", {})
-    if code.get("file_ids"):
-        await tx.files.all_of(code["file_ids"])
-    search = stored.get("file_search", {})
-    helpers: Sequence[NewVectorStore] = search.pop("vector_stores", None) or ()
-    if search.get("vector_store_ids"):
-        await tx.vector_stores.all_of(search["vector_store_ids"])
+    await _check(tx, stored)
+    helpers: Sequence[NewVectorStore] = stored.get("file_search", {}).pop("vector_stores", None) or ()
     if helpers:
         made = [await add_store(tx, replace(helper, expires_after=expiry), now) for helper in helpers]
-        search["vector_store_ids"] = [store.id for store in made]
+        stored["file_search"]["vector_store_ids"] = [store.id for store in made]
     return stored
 
 
-def merged(before: JsonObject, changes: Mapping[str, Any] | None) -> JsonObject:
+async def changed(tx: Tx, before: JsonObject, changes: Mapping[str, Any] | None) -> JsonObject:
     """`tool_resources` after a change: lists that are given replace the old ones; null takes them away."""
     if changes is None:
         return {}
-    after: dict[str, Any] = {name: dict(value) for name, value in before.items()}
-    for name, value in changes.items():
-        if value is None:
-            after.pop(name, None)
-        else:
-            after[name] = {**after.get(name, {}), **{key: ids or [] for key, ids in value.items()}}
-    return after
+    given = {
+        name: {key: ids or [] for key, ids in value.items()}
+        for name, value in changes.items()
+        if value is not None
+    }
+    await _check(tx, given)
+    kept = {name: value for name, value in before.items() if changes.get(name, value) is not None}
+    return kept | {name: {**_NOTHING[name], **before.get(name, {}), **value} for name, value in given.items()}
+
+
+async def _check(tx: Tx, resources: Mapping[str, Any]) -> None:
+    """`NotFound` when a file or a store is not there."""
+    if files := resources.get("code_interpreter", {}).get("file_ids"):
+        await tx.files.all_of(files)
+    if stores := resources.get("file_search", {}).get("vector_store_ids"):
+        await tx.vector_stores.all_of(stores)
 
 
 async def check_attachments(tx: Tx, messages: Sequence[NewMessage]) -> None:

@@ -77,6 +77,8 @@ async def delete_vector_store(db: Database, store_id: str) -> None:
     """Remove the store; its files stay."""
     async with db.begin() as tx:
         await tx.vector_stores.remove(store_id)
+        await tx.assistants.drop(store_id)
+        await tx.threads.drop(store_id)
 
 
 async def create_vector_store_file(
