@@ -144,7 +144,7 @@ class VectorStoreSearchRequest(Request):
 
     query: str | list[str]
     rewrite_query: bool | None = None
-    max_num_results: int | None = Field(None, ge=1, le=50)
+    max_num_results: int | None = Field(None, ge=1, le=50, description="10 unless said.")
     filters: Filter | None = None
     ranking_options: SearchRankingOptions | None = None
 
