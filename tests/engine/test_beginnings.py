@@ -159,6 +159,30 @@ def test_a_thread_whose_turn_was_cancelled_goes_on_from_all_it_had(model: Any) -
     assert loop.text(3) == alone(model, further(answer, "and then? hello"))
 
 
+@pytest.mark.parametrize("refused", ["grow", "put"])
+def test_where_memory_for_a_known_beginning_is_refused_it_is_read_again(
+    model: Any, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    from assistants_api.engine.kv import KvBlock
+
+    loop = Loop(model)
+    loop.submit(1, a_prompt(QUESTION))
+    answer = loop.run().text(1)
+    prompts = {"grow": further(answer), "put": a_prompt(QUESTION[:-90] + "but what is that?")}
+
+    def refuses(*_: Any, **__: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KvBlock, refused, refuses)
+        loop.submit(2, prompts[refused])
+        loop.scheduler._admit([])
+    loop.run()
+
+    assert not loop.refused
+    assert loop.text(2) == alone(model, prompts[refused])
+
+
 def prompts_alike(count: int) -> list[Prompt]:
     return [a_prompt(f"{QUESTION} {n}", temperature=1.0) for n in range(count)]
 

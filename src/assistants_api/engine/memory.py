@@ -37,18 +37,25 @@ class Memory:
     def opened(self, row: Row, filling: list[Row]) -> tuple[KvBlock, int]:
         """A block for the row's prompt, and how many of its tokens are known.
 
-        What was kept for a thread that goes on is its block now; what another one has is copied.
+        What was kept for a thread that goes on is its block now; what another one has is copied. Where the
+        memory for that is refused, nothing is known.
         """
         length = len(row.ids) + 1 + min(row.room, _ANSWER)
-        known = self._known(row.ids, filling)
-        if known and known.parked and len(known.parked) - known.shared < _WORTH_KEEPING:
+        if known := self._known(row.ids, filling):
+            try:
+                return self._begun(known, length), known.shared
+            except (MemoryError, OSError, RuntimeError):
+                self.parked.clear()
+        return KvBlock(self._model.layers, rows=1, length=length), 0
+
+    def _begun(self, known: Known, length: int) -> KvBlock:
+        if known.parked and len(known.parked) - known.shared < _WORTH_KEEPING:
             block = self.parked.take(known.parked)
             block.grow(rows=1, length=length)
-            return block, known.shared
-        block = KvBlock(self._model.layers, rows=1, length=length)
-        if known:
+        else:
+            block = KvBlock(self._model.layers, rows=1, length=length)
             block.put(0, known.block.share(known.row, known.shared), known.shared)
-        return block, known.shared if known else 0
+        return block
 
     def will_know_more(self, row: Row, filling: list[Row]) -> bool:
         """Whether a prompt that begins alike is being read just now, so that waiting for it saves much."""
