@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.files import delete_file
 from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import delete_thread
-from assistants_api.services.vector_stores import create_vector_store
+from assistants_api.services.vector_stores import create_vector_store, create_vector_store_file
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
 from tests.worker.conftest import House, house_over, knowledge_over
@@ -101,3 +102,35 @@ async def test_who_indexes_a_file_holds_its_stores_before_its_places(postgres: A
             place = await tx.store_files.of(store.id, file.id)
             await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))  # before a deadlock is looked for
             await tx.store_files.save(place)
+
+
+async def test_who_deletes_a_file_holds_its_stores_before_it(postgres: Any) -> None:
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    new = NewVectorStore(files=(NewStoreFile(file.id),))
+    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+
+    async with postgres.begin() as tx:
+        await tx.vector_stores.hold(store.id)
+        deleting = asyncio.create_task(delete_file(postgres, knowledge.blobs, file.id))
+        await until(waiting(postgres))
+        await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        await tx.files.hold(file.id)
+
+    await deleting
+
+
+async def test_a_file_that_is_deleted_while_it_is_added_is_not_there(postgres: Any) -> None:
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    store = (await create_vector_store(postgres, NewVectorStore(), datetime.now(UTC))).store
+
+    async with postgres.begin() as tx:
+        await tx.files.remove(file.id)
+        adding = asyncio.create_task(
+            create_vector_store_file(postgres, store.id, NewStoreFile(file.id), datetime.now(UTC))
+        )
+        await until(waiting(postgres))
+
+    with pytest.raises(NotFound):
+        await adding

@@ -17,8 +17,9 @@ async def want_indexed(tx: Tx, file_ids: Iterable[str], now: datetime) -> None:
 
     One open job serves all stores that wait for a file; it looks again before it ends.
     """
-    for file_id in sorted(set(file_ids)):
-        await tx.files.hold(file_id)
+    wanted = sorted(set(file_ids))
+    await tx.files.all_of(wanted, for_update=True)
+    for file_id in wanted:
         if not await tx.jobs.is_open(file_id):
             await tx.jobs.add(Job(ids.new("job"), JobKind.INGESTION, file_id, now))
 

@@ -96,7 +96,7 @@ async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: dat
     if not new:
         return []
     by_id = {each.file_id: each for each in new}
-    await tx.files.all_of(list(by_id))
+    await tx.files.all_of(list(by_id), for_update=True)
     counts, _ = (await tx.vector_stores.counts([store_id]))[store_id]
     if counts.total + len(by_id) > MAX_FILES:
         raise InvalidRequest(f"A vector store holds at most {MAX_FILES} files.", code="invalid_value")

@@ -35,9 +35,14 @@ class Files(Repository[File]):
             raise self.missing(id)
         return found
 
-    async def all_of(self, ids: Collection[str]) -> dict[str, File]:
-        """The files with these ids, by id; the first that is missing is `NotFound`."""
+    async def all_of(self, ids: Collection[str], *, for_update: bool = False) -> dict[str, File]:
+        """The files with these ids, by id; the first that is missing is `NotFound`.
+
+        `for_update` holds their rows, in an order in which everybody holds them.
+        """
         statement = self._select().where(self.table.c.id.in_(ids))
+        if for_update:
+            statement = statement.order_by(self.table.c.id).with_for_update()
         found = {file.id: file for file in map(self.thing, await self.session.execute(statement))}
         for id in ids:
             if id not in found:
