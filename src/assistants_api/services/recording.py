@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_of, code_so_far
+from assistants_api.agent.calls import function_call, our_call, required_call, shown_of
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_so_far
 from assistants_api.domain import ids
 from assistants_api.domain.event import (
     Event,
@@ -197,7 +198,7 @@ class Recording:
             events += await self._close(tx, Usage(), now)  # counted with the calls
         begun, step = self._begun, self._step
         is_true = [call.id for call in calls[: len(begun)]] == list(begun) and all(
-            _shown_of(call).startswith(begun[call.id].shown) for call in calls[: len(begun)]
+            shown_of(call).startswith(begun[call.id].shown) for call in calls[: len(begun)]
         )
         if step is None or not begun or not is_true:
             events += await self._drop_begun(tx, now)
@@ -215,7 +216,7 @@ class Recording:
             known = begun[call.id].shown if call.id in begun else None
             if known is None:
                 events.append(ToolCallStarted(step.id, index, call.id, call.name, kind))
-            rest = _shown_of(call)[len(known or "") :]
+            rest = shown_of(call)[len(known or "") :]
             if rest if known is not None else kind != FILE_SEARCH:
                 events.append(ToolCallDelta(step.id, index, rest, kind))
         return step, events
@@ -234,7 +235,7 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
-            stored = [_our_call(call) for call in calls]
+            stored = [our_call(call) for call in calls]
             step, events = await self._step_of(tx, run, calls, stored, usage, now)
             self.run = replace(run, spent=run.spent + usage)
             await tx.runs.move(run, self.run)
@@ -281,11 +282,13 @@ class Recording:
 
         async def effect(tx: Tx) -> Sequence[Event]:
             run, now = await self._live(tx), await tx.now()
-            _, events = await self._step_of(tx, run, calls, [_call(call) for call in calls], usage, now)
+            _, events = await self._step_of(
+                tx, run, calls, [function_call(call) for call in calls], usage, now
+            )
             waiting = run.to(
                 RunStatus.REQUIRES_ACTION,
                 now,
-                required_calls=tuple(_required(call) for call in calls),
+                required_calls=tuple(required_call(call) for call in calls),
                 spent=run.spent + usage,
             )
             await tx.runs.move(run, waiting)
@@ -407,27 +410,3 @@ _LOST = {
     "code": "server_error",
     "message": "The worker was lost while the model wrote this; it is asked again.",
 }
-
-
-def _shown_of(call: ToolCall) -> str:
-    """What clients see of a call's arguments."""
-    if call.name == FILE_SEARCH:
-        return ""
-    return code_of(call.arguments) if call.name == CODE_INTERPRETER else call.arguments
-
-
-def _our_call(call: ToolCall) -> JsonObject:
-    """A call of ours as it is stored: beside what clients see, the model's words and, later, our answer."""
-    shown: JsonObject = (
-        {"input": code_of(call.arguments), "outputs": []} if call.name == CODE_INTERPRETER else {}
-    )
-    return {"id": call.id, "type": call.name, call.name: shown, "arguments": call.arguments}
-
-
-def _call(call: ToolCall) -> JsonObject:
-    function = {"name": call.name, "arguments": call.arguments, "output": None}
-    return {"id": call.id, "type": "function", "function": function}
-
-
-def _required(call: ToolCall) -> JsonObject:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
