@@ -145,7 +145,7 @@ async def forget_old(db: Database, blobs: Blobs) -> None:
         await tx.events.remove_old()
         await tx.jobs.remove_done(24 * 3600.0)
         await tx.deliveries.remove_ended(24 * 3600.0)
-        await tx.threads.forget_removed(24 * 3600.0)
+        await tx.removed.forget_old(24 * 3600.0)
     stale: list[str] = []
     async for key in blobs.older_than(_ORPHAN_SECONDS):
         stale.append(key)

@@ -10,9 +10,8 @@ from sqlalchemy.engine import Row
 
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.page import Page, PageQuery
-from assistants_api.store.columns import db_now
+from assistants_api.store.removed import Removed
 from assistants_api.store.session import Session
-from assistants_api.store.tables import removed
 
 T = TypeVar("T")
 
@@ -56,7 +55,7 @@ class Repository(Generic[T]):
         ord_ = (await self.session.execute(statement)).scalar_one_or_none()
         if ord_ is None:
             raise self.missing(id)
-        await self.session.execute(insert(removed).values(id=id, ord=ord_, removed_at=db_now()))
+        await Removed(self.session).note(id, ord_)
 
     def missing(self, id: str) -> NotFound:
         """The error for an id that is not there."""
@@ -82,17 +81,13 @@ class Repository(Generic[T]):
         return Page(data, has_more=len(rows) > query.limit)
 
     async def _ord_of(self, id: str, param: str) -> int:
-        for table in (self.table, removed):
-            statement = select(table.c.ord).where(table.c.id == id)
-            found = (await self.session.execute(statement)).scalar_one_or_none()
-            if found is not None:
-                return int(found)
-        raise NotFound(f"No {self.noun} found with id '{id}'.", param=param)
-
-    async def forget_removed(self, older_than_seconds: float) -> None:
-        """Forget where objects stood that were deleted long ago."""
-        statement = delete(removed).where(removed.c.removed_at < db_now() - older_than_seconds)
-        await self.session.execute(statement)
+        statement = select(self.table.c.ord).where(self.table.c.id == id)
+        found = (await self.session.execute(statement)).scalar_one_or_none()
+        if found is None:
+            found = await Removed(self.session).ord_of(id)
+        if found is None:
+            raise NotFound(f"No {self.noun} found with id '{id}'.", param=param)
+        return int(found)
 
     def _select(self) -> Select[Any]:
         return _select(self.table, cast(Hashable, self.kind))

@@ -20,6 +20,7 @@ from assistants_api.store.files import Files, UploadParts, Uploads
 from assistants_api.store.jobs import Jobs
 from assistants_api.store.keys import Keys
 from assistants_api.store.messages import Messages
+from assistants_api.store.removed import Removed
 from assistants_api.store.replies import Replies
 from assistants_api.store.runs import Runs
 from assistants_api.store.steps import Steps
@@ -71,6 +72,11 @@ class Tx:
     def assistants(self) -> Assistants:
         """Assistants."""
         return Assistants(self)
+
+    @cached_property
+    def removed(self) -> Removed:
+        """Where deleted objects stood."""
+        return Removed(self)
 
     @cached_property
     def threads(self) -> Threads:
