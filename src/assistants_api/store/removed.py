@@ -1,4 +1,4 @@
-"""Where deleted objects stood in their lists: who deletes while listing asks for the page after one of them."""
+"""Where deleted objects stood in their lists: who deletes while listing asks for what follows one of them."""
 
 from sqlalchemy import delete, insert, select
 
