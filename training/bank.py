@@ -409,25 +409,31 @@ def intents(rng: Draw, count: int = 1) -> Sample:
     """Intent and entities of customers' messages, as JSON by the given schema."""
     zh = rng.happens(0.4)
     domain = rng.pick(material.domains())
-    chosen = rng.sample(domain, rng.randint(2, min(6, len(domain))))
-    labels = [rng.choice(i.names) for i in chosen]
+    chosen = rng.sample(domain, min(rng.choice((2, 3, 3, 4, 4, 5, 6)), len(domain)))
+    places = [rng.randrange(len(chosen)) if number else 0 for number in range(count)]
+    most = rng.choice((2, 3, 4, 4, 5, 6, 8, 20))  # keys; those of what is asked are always there
+    style = "chinese" if rng.happens(0.5 if zh else 0.03) else rng.choices(("snake", "camel", "words"), (70, 15, 15))[0]
+    labels = [_called(rng, i.names, style) for i in chosen]
     names: dict[str, str] = {}
     kinds: dict[str, str] = {}
-    for intent in chosen:
-        for alternatives, kind in intent.entities:
-            names.setdefault(alternatives[0], rng.choice(alternatives))
-            kinds.setdefault(alternatives[0], kind)
+    for place in sorted(range(len(chosen)), key=lambda place: place not in places):
+        for alternatives, kind in chosen[place].entities:
+            if place in places or len(names) < most:
+                names.setdefault(alternatives[0], _called(rng, alternatives, style))
+                kinds.setdefault(alternatives[0], kind)
     order = list(range(len(labels)))
     rng.shuffle(order)
     listed = [labels[n] for n in order]
     label, held = rng.choice(("intent", "intent", "label", "category", "action", "intent_name")), rng.choice(("entities", "entities", "slots", "parameters", "values"))
-    keys = [names[k] for k in names]
+    keys = list(names.values())
+    rng.shuffle(keys)
     form = rng.choices(("object", "list", "flat", "only"), (45, 25, 20, 10))[0]
     is_schema, is_strict = rng.happens(0.35), rng.happens(0.35)  # strict: what is not said is null
     pair = rng.choice((("name", "value"), ("type", "value"), ("entity", "value"), ("name", "text"), ("type", "text"), ("slot", "value"), ("key", "value")))
     wants_null = " 没有提到的写 null。" if zh else rng.choice((" Use null for what is not said.", " Unknown values are null.", " Missing values: null."))
     if is_schema:
-        whole_kinds = {names[k]: "integer" if kinds[k].split("(")[0] == "n" else "string" for k in names}
+        by_key = {names[k]: "integer" if kinds[k].split("(")[0] == "n" else "string" for k in names}
+        whole_kinds = {key: by_key[key] for key in keys}
         schema = _intent_schema(form, label, listed, held, whole_kinds, pair, is_strict)
         lead = rng.choice(("", "", "识别客户的意图和实体。\n", "你是客服分类器。\n") if zh else ("", "", "Classify the customer's message.\n", "Extract intent and entities.\n", "You are an intent classifier.\n"))
         instruction = lead + SCHEMA_ORDER.format(s=json.dumps(schema, ensure_ascii=False))
@@ -444,8 +450,7 @@ def intents(rng: Draw, count: int = 1) -> Sample:
             instruction += wants_null
     is_full = is_strict and form in {"object", "flat"}
     messages: Messages = []
-    for number in range(count):
-        place = rng.randrange(len(chosen)) if number else 0
+    for place in places:
         message, entities = _told(rng, chosen[place], names, zh)
         found = {k: entities.get(k) for k in keys if k in entities or is_full}
         answer = json.dumps(_held(form, label, labels[place], held, found, pair), ensure_ascii=False)
@@ -455,6 +460,19 @@ def intents(rng: Draw, count: int = 1) -> Sample:
     else:
         messages.insert(0, {"role": "system", "content": instruction})
     return {"messages": messages, "skill": "intents", "zh": zh}
+
+
+def _called(rng: Draw, names: tuple[str, ...], style: str) -> str:
+    """One of the names, written as the others are if there is such a one."""
+    return rng.choice([name for name in names if _style(name) == style] or names)
+
+
+def _style(name: str) -> str:
+    if not name.isascii():
+        return "chinese"
+    if " " in name:
+        return "words"
+    return "snake" if name.islower() else "camel"
 
 
 def _told(rng: Draw, intent: Intent, names: dict[str, str], zh: bool) -> tuple[str, dict[str, Any]]:
