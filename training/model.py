@@ -8,6 +8,10 @@ looks for the place where the current token stood earlier (Olsson et al. 2022, "
 finds that pair late, or never, so `wire_copying` lays it into the first two layers, and training goes on from there (starting from
 structures that training would find: Trockman and Kolter 2023, "Mimetic Initialization of Self-Attention Layers"). Rotary positions turn
 with a base of ten million: the slow half of each head then hardly turns and can compare contents over any distance.
+
+Tokens that are forms of one (`kitchen`, ` kitchen`, `Kitchen`; `tokens.forms`) share one embedding while they are trained, and two differences for all
+words: what is learned of one form is known of the others, and what is copied keeps its word when it changes its form. Each has
+a small difference of its own besides. The published table is the sum.
 """
 
 from pathlib import Path
@@ -15,7 +19,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from training.tokens import Forms, carried, forms
 
 CONTEXT = 4096
 WIDTH, LAYERS, HEADS, HEAD, INNER = 256, 6, 4, 64, 704
@@ -23,6 +29,7 @@ BASE = 1e7
 EPSILON = 1e-6
 SCALE = 0.06  # of the embeddings
 COPYING_HEADS = 2
+EMBEDDINGS = "model.embed_tokens.weight", "lm_head.weight"
 LONG = 256  # tokens a row, from which PyTorch's attention kernel is quicker than plain products on a CPU
 
 
@@ -49,26 +56,35 @@ def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 
 class Net(nn.Module):
-    """The layers' matrices, queries, keys and values in one, gate and up in one."""
+    """The layers' matrices, queries, keys and values in one, gate and up in one. `kin`: which tokens are forms of one."""
 
-    def __init__(self, vocabulary: int) -> None:
+    def __init__(self, kin: Forms) -> None:
         super().__init__()
         torch.manual_seed(7)
+        self.register_buffer("root", kin.root)
+        self.register_buffer("marks", kin.marks)
+        vocabulary = len(kin.root)
 
         def matrix(*shape: int) -> nn.Parameter:
             return nn.Parameter(torch.randn(*shape) * 0.02)
 
-        self.embedding = matrix(vocabulary, WIDTH)
+        self.embedding = matrix(vocabulary, WIDTH)  # of the roots
+        self.own = nn.Parameter(torch.zeros(vocabulary, WIDTH))
+        self.differences = nn.Parameter(torch.zeros(2, WIDTH))
         self.attention = nn.ParameterList([matrix(3 * HEADS * HEAD, WIDTH) for _ in range(LAYERS)])
         self.output = nn.ParameterList([matrix(WIDTH, HEADS * HEAD) for _ in range(LAYERS)])
         self.gate_up = nn.ParameterList([matrix(2 * INNER, WIDTH) for _ in range(LAYERS)])
         self.down = nn.ParameterList([matrix(WIDTH, INNER) for _ in range(LAYERS)])
         self.norms = nn.ParameterList([nn.Parameter(torch.ones(WIDTH)) for _ in range(2 * LAYERS + 1)])
 
-    def hidden(self, ids: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
+    def table(self) -> Tensor:
+        """The embeddings of all tokens: (vocabulary, width)."""
+        return self.embedding[self.root] + self.own + self.marks @ self.differences
+
+    def hidden(self, ids: Tensor, table: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
         """Ids (rows, length) to hidden states (rows, length, width), one conversation a row."""
         rows, length = ids.shape
-        x = functional.embedding(ids, self.embedding).bfloat16()
+        x = functional.embedding(ids, table).bfloat16()
         for layer in range(LAYERS):
             y = _normed(x, self.norms[2 * layer])
             joined = functional.linear(y, self.attention[layer].bfloat16())
@@ -86,9 +102,9 @@ class Net(nn.Module):
             x = x + functional.linear(functional.silu(gate) * up, self.down[layer].bfloat16())
         return _normed(x, self.norms[-1])
 
-    def scores(self, hidden: Tensor) -> Tensor:
-        """Hidden states (…, width) to a score for each token (…, vocabulary); the embedding read backwards."""
-        return functional.linear(hidden, self.embedding.bfloat16()).float()
+    def scores(self, hidden: Tensor, table: Tensor) -> Tensor:
+        """Hidden states (…, width) to a score for each token (…, vocabulary); the embeddings read backwards."""
+        return functional.linear(hidden, table.bfloat16()).float()
 
 
 @torch.no_grad()
@@ -130,7 +146,7 @@ def wire_copying(net: Net) -> None:
 def exported(net: Net, *, end: int, pad: int) -> LlamaForCausalLM:
     """The same weights as an ordinary Llama."""
     config = LlamaConfig(
-        vocab_size=net.embedding.shape[0],
+        vocab_size=len(net.root),
         hidden_size=WIDTH,
         num_hidden_layers=LAYERS,
         num_attention_heads=HEADS,
@@ -152,22 +168,38 @@ def exported(net: Net, *, end: int, pad: int) -> LlamaForCausalLM:
 
 
 @torch.no_grad()
-def imported(folder: Path) -> Net:
-    """A net with the weights of a folder that `exported` made: training goes on from a published model."""
+def imported(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Net:
+    """A net with the weights of a folder that `exported` made: training goes on from a published model, with its tokens or with others."""
     model = LlamaForCausalLM.from_pretrained(folder)
     if (model.config.hidden_size, model.config.num_hidden_layers) != (WIDTH, LAYERS):
         raise SystemExit(f"{folder} holds a model of another size: training cannot go on from it")
     weights = model.float().state_dict()
-    net = Net(weights["model.embed_tokens.weight"].shape[0])
+    before, net = AutoTokenizer.from_pretrained(folder), Net(forms(tokenizer))
     for name, place in _as_llama(net).items():
-        place.copy_(weights[name])
+        if name not in EMBEDDINGS:
+            place.copy_(weights[name])
+    table = weights[EMBEDDINGS[0]]
+    _part(net, table if before.get_vocab() == tokenizer.get_vocab() else carried(before, table, tokenizer))
     return net
+
+
+def _part(net: Net, table: Tensor) -> None:
+    """Set what the table is the sum of: the differences that the forms have in the mean, the roots without them, each one's own."""
+    for kind in range(2):
+        with_it = net.marks[:, kind].bool() & (net.marks.sum(1) == 1)
+        if with_it.any():
+            net.differences[kind] = (table[with_it] - table[net.root[with_it]]).mean(0)
+    plain = table - net.marks @ net.differences
+    count = torch.zeros(len(table)).index_add_(0, net.root, torch.ones(len(table)))
+    net.embedding.zero_().index_add_(0, net.root, plain)
+    net.embedding.div_(count.clamp(min=1)[:, None])
+    net.own.copy_(plain - net.embedding[net.root])
 
 
 def _as_llama(net: Net) -> dict[str, Tensor]:
     """The parts of the net's matrices, by the names that they have in a Llama."""
     size = HEADS * HEAD
-    weights = {"model.embed_tokens.weight": net.embedding, "lm_head.weight": net.embedding, "model.norm.weight": net.norms[-1]}
+    weights = {**dict.fromkeys(EMBEDDINGS, net.table()), "model.norm.weight": net.norms[-1]}
     for layer in range(LAYERS):
         inside = f"model.layers.{layer}."
         for place, name in enumerate("qkv"):

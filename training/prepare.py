@@ -6,58 +6,30 @@ Writes `out/tokenizer/` and `out/train.pt` (token ids and their loss weights, en
 """
 
 import argparse
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
 from tqdm import tqdm
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from training.draw import Draw
 from training.mix import sample
 from training.swap import SHARE, SKILLS, Swap
+from training.tokens import train_tokenizer
 
 OUT = Path(__file__).parent / "out"
-TEMPLATE = (Path(__file__).parent / "chat_template.jinja").read_text()
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-MARKS = ["<tools>", "</tools>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>"]
-VOCABULARY = 4096
 SEED = 20261124
 CONTEXT_WEIGHT = 0.1
 
 
-def train_tokenizer(samples: int = 12000) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer over made conversations; digits stay single, so that numbers can be copied."""
+def texts(samples: int = 12000) -> Iterator[str]:
+    """What the tokenizer is trained on."""
     rng = Draw(SEED)
-    texts = (
-        "\n".join(str(m.get("content") or m.get("tool_calls")) for m in made["messages"])
-        + str(made.get("tools", ""))
-        for made in (sample(rng) for _ in range(samples))
-    )
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY - len(MARKS),
-        special_tokens=SPECIAL,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-        min_frequency=8,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        bos_token=None,
-        model_max_length=4096,
-        clean_up_tokenization_spaces=False,
-    )
-    fast.add_tokens(MARKS, special_tokens=False)
-    fast.chat_template = TEMPLATE
-    fast.save_pretrained(OUT / "tokenizer")
-    return fast
+    for made in (sample(rng) for _ in range(samples)):
+        said = (m.get("content") or json.dumps(m.get("tool_calls"), ensure_ascii=False) for m in made["messages"])
+        yield "\n".join(said) + json.dumps(made.get("tools"), ensure_ascii=False)
 
 
 def encode(fast: PreTrainedTokenizerFast, made: dict) -> tuple[list[int], list[float]]:
@@ -90,7 +62,9 @@ def main() -> None:
     arguments = parser.parse_args()
     samples = arguments.samples
     OUT.mkdir(exist_ok=True)
-    fast = AutoTokenizer.from_pretrained(OUT / "tokenizer") if arguments.keep_tokenizer else train_tokenizer()
+    if not arguments.keep_tokenizer:
+        train_tokenizer(texts()).save_pretrained(OUT / "tokenizer")
+    fast = AutoTokenizer.from_pretrained(OUT / "tokenizer")
     rng, swap = Draw(SEED + arguments.draw), Swap(fast)
     all_ids: list[int] = []
     all_weights: list[float] = []

@@ -3,6 +3,7 @@
     python -m training.train [--minutes 80]
 
     python -m training.train --start src/assistants_api/bundled --minutes 60 --first-draw 4000 --peak 0.4
+    python -m training.train --start src/assistants_api/bundled --minutes 8 --first-draw 5000 --tokens 65536 --makers 14  # a GPU, 16 cores
 
 Uses a GPU when there is one. Writes `out/model/` and `out/loss.png`; `--publish` also writes the package. `--start` goes on from a model
 that was trained before; give it another first draw.
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -24,53 +26,62 @@ from transformers import AutoTokenizer, GenerationConfig
 
 from training.model import Net, causal, exported, imported, turns, wire_copying
 from training.prepare import OUT
+from training.tokens import forms, siblings
 
 # One conversation a row, padded to the next of these lengths; longer ones are left out.
 LENGTHS = (96, 128, 192, 256, 320, 384, 512, 640, 768, 1024)
-TOKENS = 8192  # a batch
 DRAW = 16_000  # conversations; each is seen once, while the next draw is being made
 COPYING_STEPS = 200
-COPYING_SHARES = 0.08, 0.04  # of the later batches, in the first half and in the second
 PRETRAINING_SHARE = 0.12
 PEAK, MATRIX_PEAK, FLOOR_SHARE = 4e-4, 4e-3, 0.02  # a faster embedding undoes what `wire_copying` laid
+OWN_PEAK = 1e-4  # what a form of a word has of its own is learned last
 DECAY_SHARE = 0.45  # the rates stay at their peak, and fall linearly in this last share; from the first step with `--start`
 WARMUP_STEPS = 40
 SAVE_SECONDS = 240
 SPECIALS = 10  # ids below are never copied
 BUNDLED = Path(__file__).parent.parent / "src" / "assistants_api" / "bundled"
+MAKER = "nice", "-n", "15", sys.executable, "-m", "training.prepare", "--keep-tokenizer"
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Draws:
-    """Endless conversations: the next draw is made by a process of its own while one is trained on."""
+    """Endless conversations: the next draws are made by processes of their own while one is trained on."""
 
-    def __init__(self, first: int) -> None:
-        self._number = first
-        self._next = self._start()
+    def __init__(self, first: int, makers: int) -> None:
+        self._next = first
+        self._making: deque[tuple[Path, subprocess.Popen[bytes]]] = deque()
+        for _ in range(makers):
+            self._start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # behind the training: both cores are its own when it wants them
-            ("nice", "-n", "15", sys.executable, "-m", "training.prepare", "--keep-tokenizer")
-            + ("--samples", str(DRAW), "--draw", str(self._number), "--to", str(OUT / "next.pt"))
+    def _start(self) -> None:
+        file = OUT / f"draw_{self._next}.pt"
+        made = subprocess.Popen(  # behind the training: the cores are its own when it wants them
+            (*MAKER, "--samples", str(DRAW), "--draw", str(self._next), "--to", str(file))
         )
+        self._making.append((file, made))
+        self._next += 1
 
-    def take(self) -> list[Batch]:
-        """The batches of the next draw."""
-        if self._next.wait():
+    def take(self) -> dict[str, Any]:
+        """The next draw: what `prepare` saves."""
+        file, made = self._making.popleft()
+        if made.wait():
             raise SystemExit("a draw failed: see above")
-        made = batches(torch.load(OUT / "next.pt"), self._number)
-        self._number += 1
-        self._next = self._start()
-        return made
+        self._start()
+        data: dict[str, Any] = torch.load(file)
+        file.unlink()
+        return data
 
     def close(self) -> None:
-        """End the draw that nobody will use."""
-        self._next.terminate()
-        self._next.wait()
+        """End the draws that nobody will use."""
+        for _, made in self._making:
+            made.terminate()
+        for file, made in self._making:
+            made.wait()
+            file.unlink(missing_ok=True)
 
 
-def batches(data: dict[str, Any], seed: int) -> list[Batch]:
-    """Every conversation once, those of like length together: ids and weights, (rows, length) each."""
+def batches(data: dict[str, Any], tokens: int, seed: int) -> list[Batch]:
+    """Every conversation once, those of like length together: ids and weights, (rows, length) each, about `tokens` a batch."""
     rng = random.Random(seed)
     ids, weights = torch.split(data["ids"], data["lengths"]), torch.split(data["weights"], data["lengths"])
     waiting: dict[int, list[int]] = {length: [] for length in LENGTHS}
@@ -82,7 +93,7 @@ def batches(data: dict[str, Any], seed: int) -> list[Batch]:
         if length is None:
             continue
         waiting[length].append(place)
-        if len(waiting[length]) * length + length > TOKENS:
+        if len(waiting[length]) * length + length > tokens:
             made.append(_padded([ids[p] for p in waiting[length]], [weights[p] for p in waiting[length]], length))
             waiting[length] = []
     rng.shuffle(made)
@@ -96,16 +107,18 @@ def _padded(ids: list[torch.Tensor], weights: list[torch.Tensor], length: int) -
     return batch, weight
 
 
-def copies(rng: random.Random, vocabulary: int, length: int) -> Batch:
-    """Random tokens, some stretches said again: half of what can be foretold weighs 1."""
-    rows = TOKENS // length
-    ids, weight = torch.randint(SPECIALS, vocabulary, (rows, length)), torch.zeros(rows, length)
+def copies(rng: random.Random, others: torch.Tensor, tokens: int, length: int) -> Batch:
+    """Random tokens, some stretches said again, half of them with another form of their first: half of what can be foretold weighs 1."""
+    rows = tokens // length
+    ids, weight = torch.randint(SPECIALS, len(others), (rows, length)), torch.zeros(rows, length)
     for row in range(rows):
         place = rng.randint(6, length // 3)
         while place < length - 4:
             start = rng.randint(0, place - 3)
             size = min(rng.randint(3, 32), place - start, length - place)
             ids[row, place : place + size] = ids[row, start : start + size].clone()
+            if rng.random() < 0.5:
+                ids[row, place] = others[ids[row, place]]
             weight[row, place + 1 : place + size] = (torch.rand(size - 1) < 0.5).float()
             place += size + rng.randint(1, 6)
     return ids, weight
@@ -117,17 +130,23 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=80)
     parser.add_argument("--publish", action="store_true", help="write the weights into the package")
     parser.add_argument("--start", type=Path, help="a model folder to go on from, fine-tuning only")
+    parser.add_argument("--new-tokens", action="store_true", help="with --start: go on with the tokenizer in out/tokenizer")
     parser.add_argument("--first-draw", type=int, default=1, help="another number, other conversations")
     parser.add_argument("--peak", type=float, default=1.0, help="share of the usual rates")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tokens", type=int, default=8192, help="a batch")
+    parser.add_argument("--copying", type=float, default=0.08, help="share of batches of random tokens to copy; half of it in the second half")
+    parser.add_argument("--makers", type=int, default=1, help="processes that draw conversations: with a GPU, one for each core")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     start = arguments.start
-    if start:  # with its own tokenizer, which the draws use too
+    if start and not arguments.new_tokens:  # with its own tokenizer, which the draws use too
         AutoTokenizer.from_pretrained(start).save_pretrained(OUT / "tokenizer")
     tokenizer = AutoTokenizer.from_pretrained(OUT / "tokenizer")
-    net = imported(start) if start else Net(len(tokenizer))
+    kin = forms(tokenizer)
+    others = siblings(kin)
+    net = imported(start, tokenizer) if start else Net(kin)
     if not start:
         wire_copying(net)
     net.to(device)
@@ -138,40 +157,43 @@ def main() -> None:
     torch._dynamo.config.cache_size_limit = 4 * len(LENGTHS)
     hidden = torch.compile(net.hidden, dynamic=False) if shutil.which("gcc") else net.hidden
     tables = {length: tuple(t.to(device) for t in (*turns(length), causal(length))) for length in LENGTHS}
-    matrices = [p for n, p in net.named_parameters() if p.ndim == 2 and n != "embedding"]
-    others = [p for n, p in net.named_parameters() if p.ndim != 2 or n == "embedding"]
+    apart = {"embedding", "own", "differences"}
+    matrices = [p for n, p in net.named_parameters() if p.ndim == 2 and n not in apart]
+    vectors = [p for n, p in net.named_parameters() if p.ndim != 2] + [net.embedding, net.differences]
     optimizers = (
         (
             torch.optim.Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
             MATRIX_PEAK,
         ),
-        (torch.optim.AdamW(others, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True), PEAK),
+        (torch.optim.AdamW(vectors, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True), PEAK),
+        (torch.optim.AdamW([net.own], lr=OWN_PEAK, betas=(0.9, 0.98), weight_decay=0.1, fused=True), OWN_PEAK),
     )
     rng = random.Random(arguments.first_draw)
     began, limit = time.monotonic(), arguments.minutes * 60
     saved, seen = began, 0
     losses: list[tuple[float, float]] = []
     smooth: dict[str, float] = {}
-    draws = Draws(arguments.first_draw)
+    draws = Draws(arguments.first_draw, arguments.makers)
     waiting: list[Batch] = []
     bar = tqdm(total=round(limit), unit="s", mininterval=15, disable=None)
     for step in range(10**9):
         share = (time.monotonic() - began) / limit
         if share >= 1:
             break
-        copying = step < copying_steps or rng.random() < COPYING_SHARES[share > 0.5]
+        copying = step < copying_steps or rng.random() < arguments.copying * (0.5 if share > 0.5 else 1.0)
         if copying:
-            batch, weight = copies(rng, len(tokenizer), rng.choice((128, 128, 128, 256, 512)))
+            batch, weight = copies(rng, others, arguments.tokens, rng.choice((128, 128, 128, 256, 512)))
         else:
-            waiting = waiting or draws.take()
+            waiting = waiting or batches(draws.take(), arguments.tokens, step)
             batch, weight = waiting.pop()
         chosen = weight[:, 1:].flatten() > (0.0 if share < pretraining else 0.5)
         slope = FLOOR_SHARE + (1 - FLOOR_SHARE) * min(1.0, (1 - share) / decay)
         for optimizer, peak in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = arguments.peak * peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
-        states = hidden(batch.to(device), *tables[batch.shape[1]])
-        scores = net.scores(states[:, :-1].flatten(0, 1)[chosen.to(device)])
+        table = net.table()
+        states = hidden(batch.to(device), table, *tables[batch.shape[1]])
+        scores = net.scores(states[:, :-1].flatten(0, 1)[chosen.to(device)], table)
         loss = functional.cross_entropy(scores, batch[:, 1:].flatten()[chosen].to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
