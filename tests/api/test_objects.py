@@ -111,6 +111,46 @@ async def test_tools_without_anything_to_work_on_have_empty_lists(http):
     }
 
 
+@pytest.mark.parametrize("url", ["/v1/assistants", "/v1/threads"])
+async def test_null_in_place_of_a_list_is_an_empty_one(http, url):
+    resources = {"file_search": {"vector_store_ids": None}, "code_interpreter": {"file_ids": None}}
+    model = {"model": "m"} if "assistants" in url else {}
+
+    thing = await made(http, url, tool_resources=resources, **model)
+
+    assert thing["tool_resources"] == {
+        "file_search": {"vector_store_ids": []},
+        "code_interpreter": {"file_ids": []},
+    }
+
+
+async def test_files_can_be_attached_where_the_list_was_null(http):
+    form = {"file": ("a.txt", b"x"), "purpose": (None, "assistants")}
+    file = (await http.post("/v1/files", files=form)).json()
+    attached = [{"file_id": file["id"], "tools": [{"type": "code_interpreter"}]}]
+
+    thread = await made(
+        http,
+        "/v1/threads",
+        tool_resources={"code_interpreter": {"file_ids": None}},
+        messages=[{"role": "user", "content": "x", "attachments": attached}],
+    )
+
+    assert thread["tool_resources"]["code_interpreter"] == {"file_ids": [file["id"]]}
+
+
+async def test_null_in_place_of_options_of_file_search_is_their_default(http):
+    options = {"ranking_options": None, "max_num_results": None}
+
+    assistant = await made(
+        http, "/v1/assistants", model="m", tools=[{"type": "file_search", "file_search": options}]
+    )
+
+    [tool] = assistant["tools"]
+    assert tool["file_search"]["ranking_options"]["ranker"] == "default_2024_08_21"
+    assert tool["file_search"].get("max_num_results", 20) == 20
+
+
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("kind", ["assistants", "threads", "vector_stores", "messages"])
 async def test_who_deletes_while_listing_reaches_the_end(http, kind, order):

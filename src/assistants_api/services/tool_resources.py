@@ -33,7 +33,10 @@ async def settled(
 
     `expiry` is the `expires_after` of stores that are made.
     """
-    stored: dict[str, Any] = {name: {**_NOTHING[name], **value} for name, value in resources.items()}
+    stored: dict[str, Any] = {
+        name: {**_NOTHING[name], **{key: given for key, given in value.items() if given is not None}}
+        for name, value in resources.items()
+    }
     await _check(tx, stored)
     helpers: Sequence[NewVectorStore] = stored.get("file_search", {}).pop("vector_stores", None) or ()
     if helpers:

@@ -181,7 +181,8 @@ def stored_tools(tools: list[Any] | None) -> tuple[JsonObject, ...]:
     for tool in tools or ():
         value = plain(tool)
         if value["type"] == "file_search":
-            options = value.get("file_search") or {}
+            given = value.get("file_search") or {}
+            options = {name: option for name, option in given.items() if option is not None}
             value["file_search"] = {"ranking_options": DEFAULT_RANKING, **options}
         stored.append(value)
     return tuple(stored)
