@@ -64,6 +64,11 @@ async def test_a_file_comes_back_byte_for_byte(http):
         ("C:\\Users\\me\\plan.doc", "plan.doc"),
         ("..", "file"),
         ("a\r\nb.txt", "ab.txt"),
+        ("报告\u30002024.txt", "报告\u30002024.txt"),
+        ("Screenshot 1.00.00\u202fPM.txt", "Screenshot 1.00.00\u202fPM.txt"),
+        ("a\u00a0b.txt", "a\u00a0b.txt"),
+        ("👩\u200d💻.md", "👩\u200d💻.md"),
+        ("cod\u202efdp.exe", "codfdp.exe"),
     ],
 )
 async def test_names_are_data_never_paths(sqlite_db, tmp_path, blobs, given, kept):

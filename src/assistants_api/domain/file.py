@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
+from unicodedata import category
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_NAME = 512
@@ -11,6 +12,9 @@ MAX_NAME = 512
 _CODE = {"c", "cpp", "cs", "css", "go", "java", "js", "json", "php", "py", "rb", "sh", "ts"}
 INDEXABLE = frozenset(_CODE | {"doc", "docx", "html", "md", "pdf", "pptx", "tex", "txt"})
 BATCH_EXPIRY = timedelta(days=30)
+
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control characters, halves of pairs, ends of lines
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # text runs the other way
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,9 @@ def expiry(new: NewFile, now: datetime) -> datetime | None:
 
 
 def plain_name(filename: str) -> str:
-    """The last component of a client's file name, without control characters; never a path."""
-    name = filename.replace("\\", "/").rpartition("/")[2]
-    name = "".join(char for char in name if char.isprintable()).strip()
+    """The last component of a client's file name, without what controls or turns text; never a path."""
+    last = filename.replace("\\", "/").rpartition("/")[2]
+    name = "".join(
+        char for char in last if category(char) not in _UNWRITABLE and char not in _TURNING
+    ).strip()
     return "file" if name in ("", ".", "..") else name
