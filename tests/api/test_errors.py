@@ -142,6 +142,14 @@ async def test_the_beta_header_is_asked_for(http, path):
     assert listed.status_code == 200
 
 
+async def test_the_beta_header_may_come_in_several_lines(http):
+    lines = [("OpenAI-Beta", "assistants=v2"), ("OpenAI-Beta", "realtime=v1")]
+
+    for headers in (lines, lines[::-1]):
+        request = http.build_request("GET", "/v1/assistants", headers=headers)
+        assert (await http.send(request)).status_code == 200
+
+
 async def test_models_need_no_beta_header(http):
     assert (await http.get("/v1/models", headers={"OpenAI-Beta": ""})).status_code == 200
 

@@ -114,7 +114,8 @@ class Front:
         if refused is not None:
             return _denied(path, *refused)
         if _NEEDS_BETA.match(path) and not _EVENTS.match(path):
-            return _beta_problem(headers.get(b"openai-beta", b"").decode("latin-1"))
+            lines = [value for name, value in scope["headers"] if name == b"openai-beta"]
+            return _beta_problem(b",".join(lines).decode("latin-1"))
         return None
 
 
