@@ -146,6 +146,11 @@ async def test_slashes_that_clients_double_or_trail_are_forgiven(http):
 
 UNIQUE = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}, "required": ["a"]}
 ODD = {"type": "no-such-type"}
+# What validation libraries make of an address: a pattern that looks ahead.
+EMAIL = {
+    "type": "object",
+    "properties": {"e": {"type": "string", "format": "email", "pattern": "^(?!\\.).+@.+$"}},
+}
 
 
 def named(schema, strict):
@@ -164,6 +169,13 @@ def function(schema, strict):
         ({"response_format": named(ODD, False)}, "response_format", "'answer': .*no-such-type"),
         ({"tools": function(UNIQUE, True)}, "tools[0].function.parameters", "function 'f': .*uniqueItems"),
         ({"response_format": named(UNIQUE, False)}, None, None),
+        ({"response_format": named(EMAIL, False)}, None, None),
+        ({"response_format": named(EMAIL, True)}, "response_format", "'answer': .*look-around"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": None}}},
+            None,
+            None,
+        ),
         ({"tools": function(UNIQUE, False)}, None, None),
         ({"response_format": {"type": "json_object"}}, None, None),
     ],

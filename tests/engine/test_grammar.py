@@ -126,6 +126,20 @@ def test_what_a_grammar_does_not_know_is_passed_over_unless_the_schema_is_strict
         run(model, replace(a_prompt("go"), response_format=strict))
 
 
+@pytest.mark.parametrize("pattern", ["^(?!a)[a-z]+@b$", r"^(a)\\1$"])
+def test_a_pattern_that_a_grammar_cannot_hold_is_passed_over_unless_the_schema_is_strict(
+    model: Any, pattern: str
+) -> None:
+    mail = {"type": "string", "pattern": pattern, "maxLength": 3}
+    schema = {"type": "object", "properties": {"e": mail}, "required": ["e"], "additionalProperties": False}
+
+    for loop in run(model, in_form(schema)):
+        assert len(json.loads(loop.text(1))["e"]) <= 3
+    strict = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    with pytest.raises(EngineFailed, match="cannot be enforced"):
+        run(model, replace(a_prompt("go"), response_format=strict))
+
+
 def test_a_schema_that_cannot_be_enforced_is_refused_by_name(model: Any) -> None:
     with pytest.raises(EngineFailed, match="cannot be enforced") as caught:
         run(model, in_form({"type": "no-such-type"}))

@@ -162,7 +162,7 @@ def _form_of(prompt: Prompt) -> str | None:
         case {"type": "json_object"}:
             return schemas.rule(schemas.ANY_OBJECT, is_strict=False)
         case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
-            return schemas.rule(schema, is_strict=bool(rest.get("strict")))
+            return schemas.rule(schema or {}, is_strict=bool(rest.get("strict")))
         case {"type": "json_schema"}:
             return schemas.rule({}, is_strict=False)
     return None

@@ -9,11 +9,42 @@ ANY_OBJECT = {"type": "object"}
 _STYLE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 
 
+# A pattern that looks ahead, a format beside one: left out of schemas that are not strict, in this order.
+_LEFT_OUT = (frozenset({"pattern"}), frozenset({"pattern", "format"}))
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+
+
 def rule(schema: Any, *, is_strict: bool) -> str:
     """The schema as a rule of a grammar; if not strict, what the grammar does not know is passed over."""
+    whole = _rule(schema, is_strict=is_strict)
+    if is_strict or not _problem(whole):
+        return whole
+    rules = (_rule(_without(schema, keywords), is_strict=False) for keywords in _LEFT_OUT)
+    return next((found for found in rules if not _problem(found)), whole)
+
+
+def _rule(schema: Any, *, is_strict: bool) -> str:
     if isinstance(schema, dict):
         schema = {**schema, "x-guidance": {**_STYLE, "lenient": not is_strict}}
     return f"%json {json.dumps(schema)}"
+
+
+def _without(schema: Any, keywords: frozenset[str]) -> Any:
+    """The schema without these keywords, wherever they stand for something."""
+    if isinstance(schema, list):
+        return [_without(each, keywords) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept: dict[str, Any] = {}
+    for name, value in schema.items():
+        if name in _VALUES:
+            kept[name] = value
+        elif name in _NAMED and isinstance(value, dict):
+            kept[name] = {each: _without(part, keywords) for each, part in value.items()}
+        elif name not in keywords:
+            kept[name] = _without(value, keywords)
+    return kept
 
 
 def problem(schema: Any, *, is_strict: bool) -> str | None:
