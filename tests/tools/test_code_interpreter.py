@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.sandbox import Logs, SandboxOff
 from assistants_api.ports import Sandbox
 from assistants_api.sandbox.off import OffSandbox
@@ -117,6 +119,14 @@ async def test_a_file_that_does_not_fit_is_told_to_the_model(tool: CodeInterpret
 
     assert "[/mnt/data/big.bin is not there: " in events[-1].text
     assert events[-1].text.endswith("\n1")
+
+
+async def test_a_file_that_was_deleted_is_told_to_the_model(tool: CodeInterpreter, tmp_path: Path):
+    gone = GivenFile("file-1", "data.csv", lambda: DiskBlobs(tmp_path).read("f" * 32))
+
+    events = await ran(tool, "open('/mnt/data/more.csv').read()", [gone, given("file-2", "more.csv", b"1")])
+
+    assert events[-1] == Answer("[/mnt/data/data.csv is not there: the file was deleted.]\n'1'", False)
 
 
 async def test_long_output_keeps_both_ends_for_the_model(tool: CodeInterpreter):

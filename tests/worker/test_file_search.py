@@ -27,7 +27,7 @@ from assistants_api.services.ingestion import want_renewed
 from assistants_api.services.runs import RunLimits, create_thread_and_run
 from assistants_api.services.threads import get_thread
 from assistants_api.services.traces import get_file_trace, get_trace
-from assistants_api.services.vector_stores import create_vector_store, get_vector_store
+from assistants_api.services.vector_stores import create_vector_store, delete_vector_store, get_vector_store
 from tests.conftest import until
 from tests.worker.conftest import CATALOGUE, house_over, knowledge_over, user
 
@@ -299,6 +299,29 @@ async def test_a_run_on_an_expired_store_fails_with_that_reason(db):
         assert run.status is RunStatus.FAILED
         assert run.last_error["message"] == f"Vector store '{store.id}' has expired."
         assert engine.prompts == []
+
+
+@pytest.mark.parametrize("has_other", [True, False])
+async def test_a_store_that_is_deleted_while_the_model_writes_is_searched_no_more(db, has_other):
+    engine = ScriptedEngine([[Wait("go"), *asked()], answered("I see.")])
+    knowledge = knowledge_over(db)
+    async with house_over(db, engine, knowledge=knowledge, lease_seconds=600) as house:  # no second attempt
+        file = await filed(db, knowledge)
+        store = await stored(db, knowledge, file)
+        kept = [(await stored(db, knowledge, file)).id] if has_other else []
+        resources = {"file_search": {"vector_store_ids": kept}} if has_other else {}
+        run = await started(house, store, thread=NewThread((user("How much?"),), resources))
+        await until(lambda: engine.prompts)
+
+        await delete_vector_store(db, store.id)
+        engine.release("go")
+        await house.events(run)
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+        searched, _ = await house.steps(run)
+        found = searched.tool_calls[0]["file_search"]["results"]
+        assert [result["vector_store_id"] for result in found] == kept
+        assert engine.prompts[1].messages[-1].content.startswith("【0:0" if has_other else "No results.")
 
 
 async def test_a_run_keeps_its_stores_alive(db):

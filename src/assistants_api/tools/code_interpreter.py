@@ -15,7 +15,10 @@ _MOST_SHOWN = 16_000  # characters of logs that the model is shown, from both en
 
 @dataclass(frozen=True, slots=True)
 class GivenFile:
-    """A file that the code shall find as /mnt/data/`name`; `id` tells two files of one name apart."""
+    """A file that the code shall find as /mnt/data/`name`; `id` tells two files of one name apart.
+
+    `read` gives its bytes, or `FileNotFoundError` when it was deleted meanwhile.
+    """
 
     id: str
     name: str
@@ -122,6 +125,8 @@ class CodeInterpreter:
                 await session.put(file.name, file.read())
             except (InvalidRequest, SessionEnded) as error:
                 shown.note(f"/mnt/data/{file.name} is not there: {error.message}")
+            except FileNotFoundError:
+                shown.note(f"/mnt/data/{file.name} is not there: the file was deleted.")
             given.add((file.id, file.name))
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from assistants_api.agent.citations import marker
 from assistants_api.agent.tools import ToolReturned
+from assistants_api.domain.errors import NotFound
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.vector_store import Candidate, Found, Hit, VectorStore
@@ -59,14 +60,7 @@ class FileSearch:
         number, self._number = self._number, self._number + 1
         query = _query(call.arguments) or self._question
         unfinished = await self._wait()
-        found = Found()
-        if self._stores and query.strip():
-            found = await self._searcher.search(
-                self._stores,
-                [query],
-                limit=self._limit,
-                score_threshold=self._ranking.get("score_threshold") or 0.0,
-            )
+        found = await self._search(query)
         budget = max(0, min(TOKEN_BUDGET, self._room()))
         shown, spent = await self._fitting(found.hits, number, budget)
         results = [
@@ -104,6 +98,24 @@ class FileSearch:
             "score_threshold": self._ranking.get("score_threshold") or 0.0,
         }
         yield ToolReturned(call, output or NOTHING, {"ranking_options": ranking, "results": results}, trace)
+
+    async def _search(self, query: str) -> Found:
+        """Search the stores that are still there: any may be deleted while the run goes on."""
+        while self._stores and query.strip():
+            try:
+                return await self._searcher.search(
+                    self._stores,
+                    [query],
+                    limit=self._limit,
+                    score_threshold=self._ranking.get("score_threshold") or 0.0,
+                )
+            except NotFound:
+                async with self._db.read() as tx:
+                    left = await tx.vector_stores.existing([store.id for store in self._stores])
+                if len(left) == len(self._stores):
+                    raise
+                self._stores = left
+        return Found()
 
     async def _wait(self) -> int:
         """Wait for files that are still being indexed; how many are not done when the time is up."""
