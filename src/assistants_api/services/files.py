@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from assistants_api.blobs.refused import removed_if_refused
 from assistants_api.domain import ids
 from assistants_api.domain.file import File, NewFile
 from assistants_api.domain.page import Page, PageQuery
@@ -12,13 +13,9 @@ from assistants_api.store.transaction import Tx
 
 
 async def create_file(db: Database, blobs: Blobs, new: NewFile, blob: str, size: int, now: datetime) -> File:
-    """A file over a blob that was written; the blob is removed when the file cannot be made."""
-    try:
-        async with db.begin() as tx:
-            return await add_file(tx, new, blob, size, now)
-    except BaseException:
-        await blobs.remove([blob])
-        raise
+    """A file over a blob that was written; the blob is removed when the file is refused."""
+    async with removed_if_refused(blobs, blob), db.begin() as tx:
+        return await add_file(tx, new, blob, size, now)
 
 
 async def add_file(tx: Tx, new: NewFile, blob: str, size: int, now: datetime) -> File:

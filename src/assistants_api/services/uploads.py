@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from assistants_api.blobs.refused import removed_if_refused
 from assistants_api.domain import ids
 from assistants_api.domain.errors import InvalidRequest, NotFound
 from assistants_api.domain.file import NewFile
@@ -42,14 +43,10 @@ async def add_upload_part(
 ) -> UploadPart:
     """Add a part over a blob that was written; the order is given at the end, by `complete_upload`."""
     part = UploadPart(ids.new("part"), now, upload_id, size, blob)
-    try:
-        async with db.begin() as tx:
-            upload = await tx.uploads.hold(upload_id)
-            upload.must_be_pending(now)
-            await tx.upload_parts.add(part)
-    except BaseException:
-        await blobs.remove([blob])
-        raise
+    async with removed_if_refused(blobs, blob), db.begin() as tx:
+        upload = await tx.uploads.hold(upload_id)
+        upload.must_be_pending(now)
+        await tx.upload_parts.add(part)
     return part
 
 
@@ -80,7 +77,7 @@ async def complete_upload(
                 yield piece
 
     blob = await blobs.write(pieces())
-    try:
+    async with removed_if_refused(blobs, blob):
         if md5 is not None and md5.lower() != digest.hexdigest():
             raise InvalidRequest(
                 f"The checksum of the parts is '{digest.hexdigest()}', not '{md5}'.",
@@ -94,9 +91,6 @@ async def complete_upload(
             file = await add_file(tx, NewFile(upload.filename, upload.purpose, lifetime), blob, total, now)
             await tx.uploads.end(upload_id, UploadStatus.COMPLETED, file.id)
             await tx.upload_parts.remove_of(upload_id)
-    except BaseException:
-        await blobs.remove([blob])
-        raise
     await blobs.remove(part.blob for part in parts.values())
     return UploadWithFile(replace(upload, status=UploadStatus.COMPLETED, file_id=file.id), file)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
 from assistants_api.agent.tools import ToolOutput, ToolReturned, add_output, code_of
+from assistants_api.blobs.refused import removed_if_refused
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.file import File, NewFile, plain_name
@@ -100,12 +101,8 @@ class RunningCode:
         blob = await self._blobs.write(counted())
         new = NewFile(plain_name(name), PURPOSE)
         file = File.made(ids.new("file"), new, blob, size, datetime.now(UTC))
-        try:
-            async with self._db.begin() as tx:
-                await tx.files.add(file)
-        except BaseException:
-            await self._blobs.remove([blob])
-            raise
+        async with removed_if_refused(self._blobs, blob), self._db.begin() as tx:
+            await tx.files.add(file)
         return file
 
 
