@@ -34,6 +34,7 @@ from assistants_api.store.writer import Channel, LogWriter
 from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.tools.file_search import FileSearch
 from assistants_api.tools.running_code import RunningCode, names_of
+from assistants_api.worker.images import Images
 from assistants_api.worker.interrupts import StopSignal
 from assistants_api.worker.stored_run import StoredRun, stored_run
 
@@ -105,6 +106,7 @@ class _Leg:
         self._usage = Usage()
         self._citations = Citations({})
         self._hides_calls = False
+        self._images = Images(carrier._db, carrier._blobs)
 
     async def carry(self, stop: StopSignal) -> None:
         recording = self._recording
@@ -169,6 +171,7 @@ class _Leg:
         if fitted.prompt.sampling.max_tokens == 0:
             await recording.end(RunStatus.INCOMPLETE, self._turns, incomplete_reason="max_completion_tokens")
             return False
+        prompt = await self._images.in_place(fitted.prompt)
         self._turn = {
             "input_prepared_from": prepared_from,
             "input_prepared_at": time.time(),
@@ -182,7 +185,7 @@ class _Leg:
             state.cited_files(), state.shown.text, len(state.shown.annotations), state.links()
         )
         is_over = True
-        async for event in _guarded(stop, answer(fitted.prompt, self._engine, self._tools())):
+        async for event in _guarded(stop, answer(prompt, self._engine, self._tools())):
             is_over = not isinstance(event, Turned)
             await self._record(event)
         return not is_over
