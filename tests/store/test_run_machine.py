@@ -235,7 +235,7 @@ class RunLife(RuleBasedStateMachine):
 
         async def lapse() -> None:
             async with self.db.begin() as tx:
-                await tx.jobs.renew(recording._channel.lease.owner, -1)
+                await tx.jobs.renew([recording._channel.lease], -1)
 
         self.do(lapse())
         if pick % 2:

@@ -190,15 +190,17 @@ async def test_a_job_is_claimed_once_and_again_when_its_lease_ends(db):
     assert sorted(job.id for job in first) == sorted(job.id for job in jobs)
     assert await claim("late") == []
 
-    async with db.begin() as tx:
-        await tx.jobs.renew("w0", -1)
     lost = [job for job in first if job.owner == "w0"]
+    async with db.begin() as tx:
+        leases = {job.lease for job in lost}
+        assert await tx.jobs.renew(leases, -1) == leases
     taken = await claim("late")
     assert [job.id for job in taken] == [job.id for job in lost]
     assert {job.attempt for job in taken} == {2}
     async with db.begin() as tx:
         held = await tx.jobs.held([job.lease for job in (*lost, *taken)])
-    assert held == {job.lease for job in taken}
+        renewed = await tx.jobs.renew([job.lease for job in (*lost, *taken)])
+    assert held == renewed == {job.lease for job in taken}
 
 
 async def test_a_job_is_tried_so_often_and_no_more(db):

@@ -66,16 +66,20 @@ class Jobs(Repository[Job]):
         rows: list[Any] = sorted((await self.session.execute(statement)).all())
         return [Job(*row[1:]) for row in rows]
 
-    async def renew(self, owner: str, lease_seconds: float = LEASE_SECONDS) -> set[str]:
-        """Prolong every lease of `owner`; the ids of the jobs that it still holds."""
+    async def renew(self, leases: Collection[Lease], lease_seconds: float = LEASE_SECONDS) -> set[Lease]:
+        """Prolong `leases`; those of them that are still in force.
+
+        A job that nobody carries any more is not among them: its lease runs out, and it is tried again.
+        """
         c = self.table.c
         statement = (
             update(self.table)
-            .where(c.owner == owner, c.is_done.is_(False))
+            .where(_ONE_OF_LEASES, c.is_done.is_(False))
             .values(lease_until=db_now() + lease_seconds)
-            .returning(c.id)
+            .returning(c.id, c.attempt, c.owner)
         )
-        return {row[0] for row in await self.session.execute(statement)}
+        rows: Any = await self.session.execute(statement, _named(leases))
+        return {Lease(*row) for row in rows}
 
     async def cancelling(self, ids: Collection[str]) -> set[str]:
         """Those of the jobs `ids` whose run somebody wants cancelled."""
@@ -88,16 +92,9 @@ class Jobs(Repository[Job]):
         """Those of `leases` that are still in force, their rows held until the transaction ends."""
         c = self.table.c
         statement = (
-            select(c.id, c.attempt, c.owner)
-            .where(
-                tuple_(c.id, c.attempt, c.owner).in_(bindparam("leases", expanding=True)),
-                c.is_done.is_(False),
-            )
-            .with_for_update()
+            select(c.id, c.attempt, c.owner).where(_ONE_OF_LEASES, c.is_done.is_(False)).with_for_update()
         )
-        rows: Any = await self.session.execute(
-            statement, {"leases": [(lease.job_id, lease.attempt, lease.owner) for lease in leases]}
-        )
+        rows: Any = await self.session.execute(statement, _named(leases))
         return {Lease(*row) for row in rows}
 
     async def hold(self, subject_id: str) -> None:
@@ -211,3 +208,12 @@ class Jobs(Repository[Job]):
         await self.session.execute(
             self.table.delete().where(c.is_done.is_(True), c.created_at < db_now() - older_than_seconds)
         )
+
+
+_ONE_OF_LEASES = tuple_(tables.jobs.c.id, tables.jobs.c.attempt, tables.jobs.c.owner).in_(
+    bindparam("leases", expanding=True)
+)
+
+
+def _named(leases: Collection[Lease]) -> dict[str, Any]:
+    return {"leases": [(lease.job_id, lease.attempt, lease.owner) for lease in leases]}

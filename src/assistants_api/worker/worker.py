@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assistants_api.domain.errors import DatabaseAway, Unavailable
-from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind
+from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind, Lease
 from assistants_api.ports import Blobs
 from assistants_api.services.sweeping import forget_old, sweep
 from assistants_api.store.database import Database
@@ -61,7 +61,7 @@ class Worker:
         self._writer = writer
         self._desks = desks
         self._lease_seconds = lease_seconds
-        self._work: dict[str, tuple[asyncio.Task[None], StopSignal]] = {}
+        self._work: dict[Lease, tuple[asyncio.Task[None], StopSignal]] = {}
         self._taken: Counter[str] = Counter()
         self._news = asyncio.Event()
         self._claiming = asyncio.Lock()
@@ -114,7 +114,7 @@ class Worker:
         for job in jobs:
             stop = StopSignal()
             self._taken[job.kind] += 1
-            self._work[job.id] = (asyncio.create_task(self._carry(job, stop)), stop)
+            self._work[job.lease] = (asyncio.create_task(self._carry(job, stop)), stop)
 
     async def idle(self) -> None:
         """Wait until nothing is carried."""
@@ -151,7 +151,7 @@ class Worker:
             logger.exception("job %s was dropped; its lease will run out and it is tried again", job.id)
         finally:
             off()
-            del self._work[job.id]
+            del self._work[job.lease]
             self._taken[job.kind] -= 1
             self._news.set()
 
@@ -176,13 +176,13 @@ class Worker:
             carried = dict(self._work)  # what is claimed from here on is not among what is renewed
             try:
                 async with self._db.begin() as tx:
-                    held = await tx.jobs.renew(self.owner, self._lease_seconds)
-                    cancelling = await tx.jobs.cancelling(held)
+                    held = await tx.jobs.renew(carried, self._lease_seconds)
+                    cancelling = await tx.jobs.cancelling({lease.job_id for lease in held})
             except Unavailable as error:
                 logger.warning("cannot renew leases: %s", error.message)
                 continue
-            for job_id, (_, stop) in carried.items():
-                if job_id not in held or job_id in cancelling:
+            for lease, (_, stop) in carried.items():
+                if lease not in held or lease.job_id in cancelling:
                     stop.set()
 
 

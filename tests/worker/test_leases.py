@@ -1,0 +1,65 @@
+"""The leases of a worker: kept for what it carries, and for nothing else."""
+
+from assistants_api.domain.job import JobKind
+from assistants_api.domain.prompt import Text
+from assistants_api.domain.run import RunStatus
+from assistants_api.engine.script import Turn, Wait
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.worker import worker as module
+from tests.conftest import until
+from tests.worker.conftest import user
+
+
+async def test_a_job_that_was_dropped_is_tried_again_though_another_is_carried(open_house, monkeypatch):
+    monkeypatch.setattr(module, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_POLL_SECONDS", 0.05)
+    engine = ScriptedEngine([Turn((Text("One, "), Wait("go"), Text("two.")), when="Count")])
+    async with open_house(engine, lease_seconds=1.0) as house:
+        carried = await house.start(user("Count"))
+        await until(lambda: bool(engine.prompts))
+        carrier = house.worker._desks[JobKind.RUN].carrier
+        carry, attempts = carrier.carry, []
+
+        async def carry_or_fall(job, stop):
+            if job.subject_id != carried.id:
+                attempts.append(job.attempt)
+                if len(attempts) == 1:
+                    raise RuntimeError("the carrier fell")
+            await carry(job, stop)
+
+        carrier.carry = carry_or_fall
+        dropped = await house.start()
+
+        async def is_done() -> bool:
+            return (await house.run(dropped)).status is RunStatus.COMPLETED
+
+        await until(is_done, seconds=20)
+        assert attempts == [1, 2]
+        engine.release("go")
+        await house.worker.idle()
+        async with house.db.read() as tx:
+            entries = await tx.events.all(carried.id)
+        assert [message.text for message in await house.messages(carried)] == ["One, two."]
+        assert len(entries) == 13, "it was carried once, without a break"
+
+
+async def test_a_job_whose_lease_ran_out_under_its_carrier_is_kept_for_the_next_one(open_house, monkeypatch):
+    """The worker was late with its leases, and was itself the first to claim the job again."""
+    monkeypatch.setattr(module, "RENEW_SECONDS", 3600)
+    engine = ScriptedEngine([[Text("One, "), Wait("go"), Text("two.")]])
+    async with open_house(engine, lease_seconds=3600) as house:
+        run = await house.start()
+        await until(lambda: house.messages(run))
+        [late] = house.worker._work
+        async with house.db.begin() as tx:
+            await tx.jobs.renew([late], -1)
+        await house.worker.claim()
+
+        assert house.worker.carried == 2
+        await until(lambda: len(engine.prompts) == 2)
+        engine.release("go")
+        await house.worker.idle()
+
+        assert (await house.run(run)).status is RunStatus.COMPLETED
+        assert [message.text for message in await house.messages(run)] == ["One, two."]
+        assert house.worker._taken[JobKind.RUN] == 0
