@@ -312,3 +312,43 @@ async def test_log_probabilities_and_reasoning_are_passed_back() -> None:
         Text("Hi", 1, (entry,)),
         Stop("stop", Usage(5, 4)),
     ]
+
+
+def a_call(index: int, arguments: str, name: str = "add") -> dict[str, Any]:
+    """A piece with a call's name and the beginning of its arguments."""
+    return {"index": index, "id": f"call_{index}", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize("cut", ['{"city": "Par', "", '{"a": [1', '{"a": 1}}'])
+async def test_a_call_that_the_limit_cuts_is_none(cut: str) -> None:
+    answer = streams(delta(content="Well."), delta(tool_calls=[a_call(0, cut)]), end("length"), usage(9, 30))
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    pieces = [CallPiece("call_0", "add", cut)] if cut else []
+    assert parts[1:] == [Text("Well.", 2), *pieces, Stop("length", Usage(9, 30))]
+
+
+async def test_calls_that_were_whole_before_the_limit_are_made() -> None:
+    answer = streams(
+        delta(tool_calls=[a_call(0, "", "now")]),
+        delta(tool_calls=[a_call(1, '{"a": 1}')]),
+        delta(tool_calls=[a_call(2, '{"a": ')]),
+        end("length"),
+        usage(9, 30),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert [part for part in parts if isinstance(part, ToolCall)] == [
+        ToolCall("call_0", "now", "{}"),
+        ToolCall("call_1", "add", '{"a": 1}'),
+    ]
+
+
+async def test_a_call_that_the_model_ends_itself_is_passed_on_whatever_it_says() -> None:
+    answer = streams(delta(tool_calls=[a_call(0, '{"a": ')]), end("tool_calls"), usage(9, 30))
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert parts[-2:] == [ToolCall("call_0", "add", '{"a":'), Stop("tool_calls", Usage(9, 30))]

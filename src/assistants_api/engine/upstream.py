@@ -105,6 +105,15 @@ class _Pieces:
     arguments: str = ""
     told: int = 0  # so much of the arguments was given out already
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are JSON to their end."""
+        try:
+            json.loads(self.arguments, strict=False)
+        except (ValueError, RecursionError):
+            return False
+        return True
+
 
 @dataclass(slots=True)
 class Answer:
@@ -173,24 +182,36 @@ class Answer:
 
     @property
     def calls(self) -> Sequence[ToolCall]:
-        """The calls, once the answer is whole."""
+        """The calls, once the answer is whole; one that the token limit has cut is none."""
+        calls = self._begun
+        if self.reason == "length":
+            # A call without arguments is whole if another one came after it.
+            calls = [
+                call
+                for call in calls
+                if call.is_whole or (call is not calls[-1] and not call.arguments.strip())
+            ]
         return [
-            ToolCall(call.id or ids.new("call"), call.name, call.arguments.strip() or "{}")
-            for call in (*self._ended, *(call for _, call in sorted(self._calls.items())))
-            if call.name
+            ToolCall(call.id or ids.new("call"), call.name, call.arguments.strip() or "{}") for call in calls
         ]
+
+    @property
+    def _begun(self) -> list[_Pieces]:
+        """Every call that has a name, in the order in which they are made."""
+        calls = (*self._ended, *(call for _, call in sorted(self._calls.items())))
+        return [call for call in calls if call.name]
 
     def stop_reason(self) -> str:
         """`stop`, `length` or `tool_calls`."""
         if self.reason == "length":
             return "length"
-        return "tool_calls" if self._calls else "stop"
+        return "tool_calls" if self.calls else "stop"
 
     def spent(self, prompt: Prompt) -> Usage:
         """What the server counted, or our estimate when it did not."""
         if self.usage is not None:
             return self.usage
-        said = self.text + "".join(call.name + call.arguments for call in self.calls)
+        said = self.text + "".join(call.name + call.arguments for call in self._begun)
         return Usage(estimate(prompt), estimate_text(said))
 
 
