@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import made
+from tests.api.conftest import made, refusal
 from tests.api.test_completions import frames
-from tests.engine.upstreams import TOOL, asking, delta, end, streams, usage
+from tests.engine.upstreams import TOOL, asking, delta, end, replies, streams, usage
 
 CHAT = "/v1/chat/completions"
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -52,3 +52,17 @@ async def test_a_completion_whose_call_was_cut_ends_with_length(open_client, str
     [choice] = response.json()["choices"]
     assert choice["finish_reason"] == "length"
     assert "tool_calls" not in choice["message"]
+
+
+@pytest.mark.parametrize("status", [400, 422])
+async def test_what_the_upstream_refuses_is_the_requests_fault(open_client, status):
+    refused = replies(status, {"error": {"message": "Unknown parameter: 'x'."}})
+    async with asking(*[refused] * 3) as (engine, upstream), open_client(engine, works=True) as http:
+        run = await a_run(http)
+        whole = await http.post(CHAT, json={"model": "m", "messages": HELLO})
+        stream = await http.post(CHAT, json={"model": "m", "messages": HELLO, "stream": True})
+
+    assert run["last_error"] == {"code": "invalid_prompt", "message": "Unknown parameter: 'x'."}
+    for response in (whole, stream):
+        assert refusal(response) == (400, "Unknown parameter: 'x'.", None, "invalid_prompt")
+    assert len(upstream.bodies) == 3

@@ -133,9 +133,10 @@ async def test_a_request_that_is_wrong_is_wrong_everywhere() -> None:
     refusal = replies(400, {"error": {"message": "Unknown parameter: 'x'."}})
     async with serving(default=refusal) as first, serving(default=refusal) as second:
         async with engine_of(first, second) as engine:
-            with pytest.raises(EngineFailed, match="Unknown parameter"):
+            with pytest.raises(EngineFailed, match="Unknown parameter") as caught:
                 await parts_of(engine)
 
+            assert caught.value.code == "invalid_prompt"
             assert facts_of(engine, first)["failures"] == 0
     assert len(first.bodies) + len(second.bodies) == 1
 

@@ -180,7 +180,30 @@ async def test_trouble_before_the_first_piece_is_tried_again(trouble: Answer) ->
         (replies(500, {"error": {"message": "it broke"}}), "server_error", "it broke", 3),
         (replies(404, {"error": {"message": "no model big"}}), "server_error", "no model big", 1),
         (replies(401, {"error": {"message": "bad key"}}), "server_error", "refused our key: bad key", 1),
-        (replies(400, {"error": "plain words"}), "server_error", "plain words", 1),
+        (replies(400, {"error": "plain words"}), "invalid_prompt", "plain words", 1),
+        (replies(422, {"detail": "no such field"}), "invalid_prompt", "no such field", 1),
+        (replies(413, b"?"), "invalid_prompt", "answered 413", 1),
+        (streams({"error": {"message": "bad schema", "code": 400}}), "invalid_prompt", "bad schema", 1),
+        (
+            replies(400, {"error": {"message": "no model big", "code": "model_not_found"}}),
+            "server_error",
+            "no model big",
+            1,
+        ),
+        (
+            replies(400, {"error": {"message": "bad key", "code": "invalid_api_key"}}),
+            "server_error",
+            "bad key",
+            1,
+        ),
+        (
+            replies(
+                400, {"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, retry_after="60"
+            ),
+            "rate_limit_exceeded",
+            "slow down",
+            1,
+        ),
         (replies(418, b"?"), "server_error", "answered 418", 1),
         (replies(200, b"not json"), "server_error", "not JSON", 3),
         (streams({"error": {"message": "mid stream"}}), "server_error", "mid stream", 3),

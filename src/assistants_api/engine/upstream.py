@@ -12,6 +12,10 @@ from assistants_api.domain.usage import Usage
 
 CHARACTERS_PER_TOKEN = 4
 
+# Refusals of the prompt itself, which would be refused again; unless they say that we are set up wrongly.
+_REFUSED_PROMPT = (400, 413, 422)
+_SET_UP_WRONGLY = ("invalid_api_key", "model_not_found")
+
 
 def request(prompt: Prompt, model: str) -> dict[str, Any]:
     """The body of a chat completion for this prompt."""
@@ -247,4 +251,6 @@ def failure(status: int, body: Any) -> EngineFailed:
         return EngineFailed(message, code="rate_limit_exceeded")
     if status in (401, 403):
         return EngineFailed(f"The upstream server refused our key: {message}")
+    if status in _REFUSED_PROMPT and code not in _SET_UP_WRONGLY:
+        return EngineFailed(message, code="invalid_prompt")
     return EngineFailed(message)
