@@ -151,23 +151,56 @@ async def test_null_in_place_of_options_of_file_search_is_their_default(http):
     assert tool["file_search"].get("max_num_results", 20) == 20
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("kind", ["assistants", "threads", "vector_stores", "messages"])
-async def test_who_deletes_while_listing_reaches_the_end(http, kind, order):
-    """As clean-up scripts do with the SDKs, which ask for what follows the last one that they were given."""
-    thread = await made(http, "/v1/threads")
-    url = f"/v1/threads/{thread['id']}/messages" if kind == "messages" else f"/v1/{kind}"
-    body = {"assistants": {"model": "m"}, "messages": {"role": "user", "content": "x"}}.get(kind, {})
+async def five_of(http, kind):
+    """Where five objects are listed, and where each of them is deleted."""
+    match kind:
+        case "assistants" | "threads" | "vector_stores":
+            url, body = f"/v1/{kind}", {"model": "m"} if kind == "assistants" else {}
+        case "messages":
+            url = f"/v1/threads/{(await made(http, '/v1/threads'))['id']}/messages"
+            body = {"role": "user", "content": "x"}
+        case "files":
+            for number in range(5):
+                await uploaded(http, f"{number}.txt")
+            return "/v1/files", "/v1/files"
+        case "files of a store" | "files of a batch":
+            _, files = await five_of(http, "files")
+            ids = [file["id"] for file in (await http.get(files)).json()["data"]]
+            store = f"/v1/vector_stores/{(await made(http, '/v1/vector_stores'))['id']}"
+            batch = await made(http, f"{store}/file_batches", file_ids=ids)
+            of_batch = f"{store}/file_batches/{batch['id']}/files"
+            return f"{store}/files" if kind == "files of a store" else of_batch, f"{store}/files"
     for _ in range(5):
         await made(http, url, **body)
+    return url, url
 
-    after, seen = "", 0
-    while page := (await http.get(url, params={"limit": 2, "order": order, "after": after})).json()["data"]:
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize(
+    ("kind", "deleted_at"),
+    [
+        ("assistants", None),
+        ("threads", None),
+        ("vector_stores", None),
+        ("messages", None),
+        ("files", None),
+        ("files of a store", None),
+        ("files of a store", "/v1/files"),
+        ("files of a batch", None),
+        ("files of a batch", "/v1/files"),
+    ],
+)
+async def test_who_deletes_while_listing_reaches_the_end(http, kind, deleted_at, order):
+    """As clean-up scripts do with the SDKs, which ask for what follows the last one that they were given."""
+    url, own = await five_of(http, kind)
+
+    query, seen = {"limit": 2, "order": order}, 0
+    while page := (await http.get(url, params=query)).json()["data"]:
         for each in page:
-            assert (await http.delete(f"{url}/{each['id']}")).status_code == 200
-        after, seen = page[-1]["id"], seen + len(page)
+            assert (await http.delete(f"{deleted_at or own}/{each['id']}")).status_code == 200
+        query["after"], seen = page[-1]["id"], seen + len(page)
 
-    assert seen == (6 if kind == "threads" else 5)
+    assert seen == 5
 
 
 async def test_an_empty_cursor_is_none(http):

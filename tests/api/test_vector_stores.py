@@ -387,6 +387,27 @@ async def test_a_file_that_is_taken_away_unread_counts_as_cancelled(idle, path):
     assert await shown(idle, batch) == ("completed", {"cancelled": 2, "total": 2}, [])
 
 
+async def test_a_file_that_was_taken_out_still_says_where_a_list_goes_on(idle):
+    store, ids, _ = await batched(idle, 3)
+
+    async def after(id):
+        listed = await idle.get(f"{store}/files", params={"after": id, "order": "asc"})
+        return [file["id"] for file in listed.json()["data"]]
+
+    await idle.delete(f"{store}/files/{ids[0]}")
+    first = await after(ids[0])
+    await made(idle, f"{store}/files", file_id=ids[0])
+    again = await after(ids[1])
+    await idle.delete(f"{store}/files/{ids[0]}")
+
+    assert first == ids[1:]
+    assert again == [ids[2], ids[0]]
+    assert await after(ids[0]) == []
+    other = await made(idle, "/v1/vector_stores")
+    unknown = await idle.get(f"/v1/vector_stores/{other['id']}/files", params={"after": ids[0]})
+    assert refusal(unknown)[0::2] == (404, "after")
+
+
 async def test_deleting_a_store_keeps_its_files(http):
     store_id, ids = await planets(http)
     gone = (await http.delete(f"/v1/vector_stores/{store_id}")).json()

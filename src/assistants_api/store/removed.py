@@ -1,5 +1,7 @@
 """Where deleted objects stood in their lists: who deletes while listing asks for what follows one of them."""
 
+from collections.abc import Mapping
+
 from sqlalchemy import delete, insert, select
 
 from assistants_api.store.columns import db_now
@@ -16,6 +18,13 @@ class Removed:
     async def note(self, id: str, place: int) -> None:
         """An object is deleted that stood there."""
         await self._session.execute(insert(removed).values(id=id, ord=place, removed_at=db_now()))
+
+    async def note_again(self, places: Mapping[str, int]) -> None:
+        """Objects are deleted that stood there; what was noted of the same ones earlier is replaced."""
+        if places:
+            await self._session.execute(delete(removed).where(removed.c.id.in_(places)))
+            rows = [{"id": id, "ord": place} for id, place in places.items()]
+            await self._session.execute(insert(removed).values(removed_at=db_now()), rows)
 
     async def ord_of(self, id: str) -> int | None:
         """Where a deleted object stood, if it is still known."""

@@ -18,6 +18,7 @@ from assistants_api.domain.vector_store import (
 )
 from assistants_api.store import tables
 from assistants_api.store.deliveries import Deliveries
+from assistants_api.store.removed import Removed
 from assistants_api.store.repository import Repository
 
 
@@ -180,10 +181,13 @@ class StoreFiles(Repository[StoreFile]):
     async def take_out(self, file_id: str, store_id: str | None = None) -> None:
         """The file is not in this store any more, or in none; batches that wait for it do so no longer."""
         c = self.table.c
-        held = select(c.id).where(c.file_id == file_id).order_by(c.ord).with_for_update()
+        held = select(c.id, c.vector_store_id, c.ord).where(c.file_id == file_id)
         if store_id is not None:
             held = held.where(c.vector_store_id == store_id)
-        ids = [row[0] for row in await self.session.execute(held)]
+        rows: Any = await self.session.execute(held.order_by(c.ord).with_for_update())
+        found = list(rows)
+        ids = [id for id, _, _ in found]
+        await Removed(self.session).note_again({_place(store, file_id): ord_ for _, store, ord_ in found})
         await FileBatches(self.session).end_files(ids, {"status": StoreFileStatus.CANCELLED})
         await self.session.execute(delete(self.table).where(c.id.in_(ids)))
 
@@ -229,12 +233,16 @@ class StoreFiles(Repository[StoreFile]):
         return [tuple(row) for row in rows]
 
     async def _cursor(self, store_id: str, file_id: str | None, param: str) -> str | None:
+        """By which id the file's place is known: its row's, or the one noted when it was taken out."""
         if file_id is None:
             return None
         found = await self.find_in(store_id, file_id)
-        if found is None:
+        if found is not None:
+            return found.id
+        place = _place(store_id, file_id)
+        if await Removed(self.session).ord_of(place) is None:
             raise NotFound(f"No file found with id '{file_id}' in vector store '{store_id}'.", param=param)
-        return found.id
+        return place
 
 
 class FileBatches(Repository[FileBatch]):
@@ -318,6 +326,11 @@ class FileBatches(Repository[FileBatch]):
             if counts.in_progress == 0:
                 data = _told(batch.id, batch.vector_store_id, counts)
                 await Deliveries(self.session).announce("vector_store.file_batch.completed", data)
+
+
+def _place(store_id: str, file_id: str) -> str:
+    """What a file's place in a store is called once it is taken out: it may come again, in another row."""
+    return f"{store_id}/{file_id}"
 
 
 def _told(batch_id: str, store_id: str, counts: FileCounts) -> JsonObject:
