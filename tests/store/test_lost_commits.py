@@ -1,22 +1,27 @@
-"""A commit that was done, though nobody was told: the connection went first. Nothing is written twice."""
+"""A connection that goes before a commit, or before its acknowledgement: nothing is written twice, or lost."""
 
 from contextlib import asynccontextmanager
 
+import pytest
+
 from assistants_api.domain.completion import CompletionStatus
 from assistants_api.domain.errors import DatabaseAway
-from assistants_api.domain.event import MessageDelta
+from assistants_api.domain.event import MessageDelta, ToolCallDelta
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.prompt import Stop, Text, ToolCall
 from assistants_api.domain.run import RunStatus
+from assistants_api.domain.sandbox import Logs
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
-from assistants_api.engine.script import Pause
+from assistants_api.engine.script import Fail, Pause
 from assistants_api.engine.scripted import ScriptedEngine
-from assistants_api.services.runs import submit_tool_outputs
+from assistants_api.services.runs import RunLimits, submit_tool_outputs
+from assistants_api.tools.code_interpreter import Answer
 from tests.worker.conftest import house_over
 from tests.worker.test_completions import ask
 from tests.worker.test_completions import events as completion_events
 from tests.worker.test_runs import NOW, WEATHER, names
+from tests.worker.test_written_calls import written
 
 
 class Forgetful:
@@ -127,3 +132,87 @@ async def test_a_completion_waits_for_the_database_too(db):
         assert away.failures == 0
         async with db.read() as tx:
             assert (await tx.completions.get(completion.id)).status is CompletionStatus.COMPLETED
+
+
+class Undone:
+    """A database that goes before every second commit, when the statements are done: nothing of them is kept."""
+
+    def __init__(self, db):
+        self._db = db
+        self.begun = 0
+
+    @asynccontextmanager
+    async def begin(self):
+        self.begun += 1
+        async with self._db.begin() as tx:
+            yield tx
+            if self.begun % 2:
+                raise DatabaseAway("The database cannot be reached.")
+
+
+class Counting:
+    """An interpreter that shows one number for any code."""
+
+    async def run(self, key, code, files=(), **given):
+        yield Logs("4")
+        yield Logs("2\n")
+        yield Answer("42", False)
+
+
+SEARCHES = [ToolCall(id, "file_search", '{"query": "x"}') for id in ("call_a", "call_b")]
+CODE = '{"code": "print(6 * 7)"}'
+COUNTING = {"tools": [{"type": "code_interpreter"}], "limits": RunLimits(no_code=None)}
+STORIES = {
+    "text, then a function call in pieces": ({"tools": [WEATHER]}, [[Text("Let me see."), *written()]]),
+    "two searches after text": (
+        {"tools": [{"type": "file_search"}]},
+        [[Text("Let me look."), *SEARCHES], [Text("Nothing "), Text("found.")]],
+    ),
+    "code in pieces after text": (
+        COUNTING,
+        [[Text("So: "), *written("call_c", "code_interpreter", CODE)], [Text("It is 42.")]],
+    ),
+    "code that is whole at once": (
+        COUNTING,
+        [[ToolCall(id, "code_interpreter", CODE) for id in ("call_c", "call_d")], [Text("It is 42.")]],
+    ),
+    "text after calls that came to nothing": (
+        {"tools": [WEATHER]},
+        [[*written()[:-1], Text("No call "), Text("at all.")]],
+    ),
+    "a failure in the middle": ({}, [[Text("One, "), Fail("Out of memory.")]]),
+    "a failure in the middle of a call": ({"tools": [WEATHER]}, [[*written()[:-1], Fail("Out of memory.")]]),
+}
+
+
+async def told(db, given, script, wrap=lambda db: db):
+    """All that is to be seen of a run in the end, but for ids and times."""
+    async with house_over(db, ScriptedEngine(script), interpreter=Counting()) as house:
+        house.worker._writer._db = wrap(db)
+        run = await house.start(**given)
+        entries = await house.events(run)
+        ended = await house.run(run)
+        events = [entry.event for entry in entries]
+        return {
+            "run": (ended.status, ended.last_error, ended.spent, ended.required_calls),
+            "steps": [
+                (step.type, step.status, step.usage, step.last_error, step.tool_calls)
+                for step in await house.steps(run)
+            ],
+            "messages": [(message.status, message.text) for message in await house.messages(run)],
+            "seqs": [entry.seq for entry in entries] == list(range(1, len(entries) + 1)),
+            "events": names(entries),
+            "said": "".join(event.text for event in events if isinstance(event, MessageDelta)),
+            "called": "".join(event.arguments for event in events if isinstance(event, ToolCallDelta)),
+        }
+
+
+@pytest.mark.parametrize("story", STORIES)
+async def test_a_run_is_the_same_though_its_writes_are_undone_and_done_again(db, monkeypatch, story):
+    monkeypatch.setattr("assistants_api.store.writer._RETRY_SECONDS", 0.001)
+    undisturbed = await told(db, *STORIES[story])
+
+    disturbed = await told(db, *STORIES[story], Undone)
+
+    assert disturbed == undisturbed
+    assert disturbed["seqs"]

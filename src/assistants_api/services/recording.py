@@ -37,7 +37,8 @@ class Recording:
     """One leg of one run, from taking it up to its pause or end.
 
     Every verb reads the run as it is stored inside its own transaction, so what others changed
-    meanwhile (metadata, a wish to cancel) is seen and kept.
+    meanwhile (metadata, a wish to cancel) is seen and kept. What is open here changes once that is
+    durable: until then it may be undone, and done again.
     """
 
     def __init__(self, writer: LogWriter, channel: Channel, run: Run) -> None:
@@ -83,15 +84,19 @@ class Recording:
     async def begin(self) -> None:
         """The run is in progress; `Interrupted` if it is being cancelled."""
 
+        begun = self.run
+
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal begun
             run = await self._live(tx)
             if run.status is not RunStatus.QUEUED:
                 return ()
-            self.run = run.to(RunStatus.IN_PROGRESS, await tx.now())
-            await tx.runs.move(run, self.run)
-            return (RunMoved(self.run),)
+            begun = run.to(RunStatus.IN_PROGRESS, await tx.now())
+            await tx.runs.move(run, begun)
+            return (RunMoved(begun),)
 
         await self._writer.write(self._channel, effect)
+        self.run = begun
 
     async def trace(self, turns: Sequence[JsonObject]) -> None:
         """Write down what the model was shown so far."""
@@ -106,8 +111,11 @@ class Recording:
         self, text: str, annotations: tuple[JsonObject, ...] = (), images: tuple[str, ...] = ()
     ) -> None:
         """Begin a message and its step with the first text, after the figures of code that was run."""
+        message: Message | None = None
+        step: RunStep | None = None
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal message, step
             run, now = await self._live(tx), await tx.now()
             dropped = await self._drop_begun(tx, now)
             message = Message(
@@ -124,7 +132,6 @@ class Recording:
             step = self._new_step(run, "message_creation", details, now)
             await tx.messages.add(message)
             await tx.steps.add(step)
-            self._message, self._step, self._pieces = message, step, [Shown(text, annotations, images)]
             return (
                 *dropped,
                 StepMoved(step, created=True),
@@ -136,6 +143,7 @@ class Recording:
             )
 
         await self._writer.write(self._channel, effect)
+        self._message, self._step, self._pieces = message, step, [Shown(text, annotations, images)]
         self._begun = {}
 
     def say(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
@@ -153,19 +161,21 @@ class Recording:
             assert self._step is not None
             self._writer.put(self._channel, ToolCallStarted(self._step.id, index, id, name, kind))
         else:
+            step: RunStep | None = None
 
             async def effect(tx: Tx) -> Sequence[Event]:
+                nonlocal step
                 run, now = await self._live(tx), await tx.now()
                 events: list[Event] = []
                 if self._message is not None:
                     events += await self._close(tx, Usage(), now)  # its model call goes on
                 step = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
                 await tx.steps.add(step)
-                self._message, self._step, self._pieces = None, step, []
                 started = ToolCallStarted(step.id, index, id, name, kind)
                 return [*events, StepMoved(step, created=True), StepMoved(step), started]
 
             await self._writer.write(self._channel, effect)
+            self._message, self._step, self._pieces = None, step, []
         self._begun[id] = _Begun(index, name, kind)
 
     def write_call(self, id: str, arguments: str) -> None:
@@ -232,26 +242,29 @@ class Recording:
 
     async def open_tools(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
         """Begin a step of calls of our tools; `usage` is what the model call spent that asked for them."""
+        moved, step = self.run, self._step
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal moved, step
             run, now = await self._live(tx), await tx.now()
             stored = [our_call(call) for call in calls]
             step, events = await self._step_of(tx, run, calls, stored, usage, now)
-            self.run = replace(run, spent=run.spent + usage)
-            await tx.runs.move(run, self.run)
+            moved = replace(run, spent=run.spent + usage)
+            await tx.runs.move(run, moved)
             await tx.traces.put(run.id, {"turns": list(turns)})
-            self._message, self._step, self._pieces = None, step, []
             return events
 
         await self._writer.write(self._channel, effect)
-        self._begun = {}
+        self.run, self._message, self._step, self._pieces, self._begun = moved, None, step, [], {}
 
     async def return_tool(
         self, call: ToolCall, output: str, details: JsonObject, turns: Sequence[JsonObject]
     ) -> None:
         """One of our tools has answered; the step is complete once all of its calls are."""
+        left: RunStep | None = None
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal left
             run, now = await self._live(tx), await tx.now()
             assert self._step is not None
             step = self._step.with_calls(
@@ -265,10 +278,11 @@ class Recording:
                 step = step.to(StepStatus.COMPLETED, now, usage=step.usage)
             await tx.steps.save(step)
             await tx.traces.put(run.id, {"turns": list(turns)})
-            self._step = None if is_complete else step
+            left = None if is_complete else step
             return [StepMoved(step)] if is_complete else ()
 
         await self._writer.write(self._channel, effect)
+        self._step = left
 
     def show_output(self, call: ToolCall, output: JsonObject) -> None:
         """A running tool shows something."""
@@ -279,8 +293,10 @@ class Recording:
 
     async def pause(self, calls: Sequence[ToolCall], usage: Usage, turns: Sequence[JsonObject]) -> None:
         """The run waits for the caller's tool outputs; the job is done until they come."""
+        waiting = self.run
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal waiting
             run, now = await self._live(tx), await tx.now()
             _, events = await self._step_of(
                 tx, run, calls, [function_call(call) for call in calls], usage, now
@@ -294,15 +310,17 @@ class Recording:
             await tx.runs.move(run, waiting)
             await tx.traces.put(run.id, {"turns": list(turns)})
             await tx.jobs.finish(self._channel.lease)
-            self.run = waiting
             return [*events, RunMoved(waiting)]
 
         await self._writer.write(self._channel, effect)
+        self.run = waiting
 
     async def complete(self, usage: Usage, turns: Sequence[JsonObject]) -> None:
         """The run ended as it should; a wish to cancel that came too late is not honoured."""
+        ended = self.run
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal ended
             run, now = await tx.runs.hold(self._run_id), await tx.now()
             events = await self._close(tx, usage, now)
             ended = run.to(RunStatus.COMPLETED, now, spent=run.spent + usage)
@@ -310,10 +328,10 @@ class Recording:
             await start_next(tx, run.thread_id, now)
             await tx.traces.put(run.id, {"turns": list(turns)})
             await tx.jobs.finish(self._channel.lease)
-            self.run = ended
             return [*events, RunMoved(ended)]
 
         await self._writer.write(self._channel, effect)
+        self.run = ended
 
     async def end(
         self,
@@ -325,8 +343,10 @@ class Recording:
         last_error: JsonObject | None = None,
     ) -> None:
         """The run ended otherwise: cancelled, failed or incomplete; what was shown is kept."""
+        ended = self.run
 
         async def effect(tx: Tx) -> Sequence[Event]:
+            nonlocal ended
             run, now = await tx.runs.hold(self._run_id), await tx.now()
             events: list[Event] = []
             if target is RunStatus.CANCELLED:
@@ -337,7 +357,7 @@ class Recording:
                 facts["incomplete_reason"] = incomplete_reason
             if last_error is not None:
                 facts["last_error"] = last_error
-            self.run, more = await end_run(
+            ended, more = await end_run(
                 tx, run, target, now, turn_usage=turn_usage, shown=self._shown, **facts
             )
             await tx.traces.put(run.id, {"turns": list(turns)})
@@ -345,6 +365,7 @@ class Recording:
             return [*events, *more]
 
         await self._writer.write(self._channel, effect)
+        self.run = ended
 
     async def _keep_outputs(self, tx: Tx) -> None:
         """What code has shown stays in its step, though it did not come to its end."""
