@@ -375,3 +375,55 @@ async def test_a_call_that_the_model_ends_itself_is_passed_on_whatever_it_says()
         parts = await parts_of(engine, asks(tools=(TOOL,)))
 
     assert parts[-2:] == [ToolCall("call_0", "add", '{"a":'), Stop("tool_calls", Usage(9, 30))]
+
+
+async def test_one_call_is_given_where_no_more_are_wanted() -> None:
+    answer = streams(
+        delta(tool_calls=[a_call(0, '{"a"')]),
+        delta(tool_calls=[a_call(1, '{"b"'), {"index": 0, "function": {"arguments": ": 1}"}}]),
+        delta(tool_calls=[{"index": 1, "function": {"arguments": ": 2}"}}]),
+        end("tool_calls"),
+        usage(9, 30),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,), parallel_tool_calls=False))
+
+    assert parts[1:] == [
+        CallPiece("call_0", "add", '{"a"'),
+        CallPiece("call_0", "add", ": 1}"),
+        ToolCall("call_0", "add", '{"a": 1}'),
+        Stop("tool_calls", Usage(9, 30)),
+    ]
+
+
+async def test_one_call_is_given_where_whole_calls_share_an_index() -> None:
+    calls = [{**a_call(0, f'{{"a": {number}}}'), "id": f"call_{number}"} for number in range(3)]
+    answer = streams(*(delta(tool_calls=[call]) for call in calls), end("tool_calls"))
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,), parallel_tool_calls=False))
+
+    assert parts[1:-1] == [
+        CallPiece("call_0", "add", '{"a": 0}'),
+        ToolCall("call_0", "add", '{"a": 0}'),
+    ]
+
+
+async def test_a_call_that_is_not_wanted_may_be_cut() -> None:
+    answer = streams(
+        delta(tool_calls=[a_call(0, '{"a": 1}')]),
+        delta(tool_calls=[a_call(1, '{"b": ')]),
+        end("length"),
+        usage(9, 30),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,), parallel_tool_calls=False))
+
+    assert parts[-2:] == [ToolCall("call_0", "add", '{"a": 1}'), Stop("tool_calls", Usage(9, 30))]
+
+
+async def test_no_other_call_stands_in_for_a_first_one_that_was_cut() -> None:
+    answer = streams(delta(tool_calls=[a_call(0, '{"a": '), a_call(1, "{}")]), end("length"), usage(9, 30))
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,), parallel_tool_calls=False))
+
+    assert parts[1:] == [CallPiece("call_0", "add", '{"a": '), Stop("length", Usage(9, 30))]

@@ -114,7 +114,7 @@ def _settles(part: Part) -> bool:
 
 async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
     """One server's answer."""
-    answer = upstream.Answer()
+    answer = upstream.Answer(prompt.parallel_tool_calls)
     is_started = False
     body = upstream.request(prompt, server.model)
     try:

@@ -121,8 +121,9 @@ class _Pieces:
 
 @dataclass(slots=True)
 class Answer:
-    """A streamed answer as it comes together."""
+    """A streamed answer as it comes together; unless `parallel`, only the first of its calls counts."""
 
+    parallel: bool = True
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
@@ -130,6 +131,7 @@ class Answer:
     _logprobs: list[dict[str, Any]] = field(default_factory=list)
     _calls: dict[int, _Pieces] = field(default_factory=dict)
     _ended: list[_Pieces] = field(default_factory=list)
+    _first: _Pieces | None = None
 
     def take(self, chunk: dict[str, Any]) -> str:
         """Adds a chunk; the text that is new in it."""
@@ -152,7 +154,7 @@ class Answer:
         """What came of calls since this was last asked; of those only that have a name and an id."""
         pieces: list[CallPiece] = []
         for call in self._calls.values():
-            if call.id and call.name and len(call.arguments) > call.told:
+            if self._counts(call) and call.id and len(call.arguments) > call.told:
                 pieces.append(CallPiece(call.id, call.name, call.arguments[call.told :]))
                 call.told = len(call.arguments)
         return pieces
@@ -183,17 +185,24 @@ class Answer:
         # Some servers repeat the whole name in every piece, others split it.
         call.name = call.name if name == call.name else call.name + name
         call.arguments += function.get("arguments") or ""
+        if call.name and self._first is None:
+            self._first = call
+
+    def _counts(self, call: _Pieces) -> bool:
+        """Whether it has a name, and may be made."""
+        return bool(call.name) and (self.parallel or call is self._first)
 
     @property
     def calls(self) -> Sequence[ToolCall]:
         """The calls, once the answer is whole; one that the token limit has cut is none."""
-        calls = self._begun
+        begun = self._begun
+        calls = [call for call in begun if self._counts(call)]
         if self.reason == "length":
             # A call without arguments is whole if another one came after it.
             calls = [
                 call
                 for call in calls
-                if call.is_whole or (call is not calls[-1] and not call.arguments.strip())
+                if call.is_whole or (call is not begun[-1] and not call.arguments.strip())
             ]
         return [
             ToolCall(call.id or ids.new("call"), call.name, call.arguments.strip() or "{}") for call in calls
@@ -207,7 +216,7 @@ class Answer:
 
     def stop_reason(self) -> str:
         """`stop`, `length` or `tool_calls`."""
-        if self.reason == "length":
+        if self.reason == "length" and (self.parallel or not self.calls):
             return "length"
         return "tool_calls" if self.calls else "stop"
 
