@@ -66,3 +66,13 @@ async def test_what_the_upstream_refuses_is_the_requests_fault(open_client, stat
     for response in (whole, stream):
         assert refusal(response) == (400, "Unknown parameter: 'x'.", None, "invalid_prompt")
     assert len(upstream.bodies) == 3
+
+
+async def test_half_a_character_does_not_stop_a_run(open_client):
+    answer = streams(delta(content="Hi \ud83d"), delta(content="\ude00 \ude00"), end(), usage(9, 2))
+    async with asking(answer) as (engine, _), open_client(engine, works=True) as http:
+        run = await a_run(http)
+        messages = (await http.get(f"/v1/threads/{run['thread_id']}/messages")).json()
+
+    assert run["status"] == "completed"
+    assert messages["data"][0]["content"][0]["text"]["value"] == "Hi \U0001f600 \ufffd"

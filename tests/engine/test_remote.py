@@ -427,3 +427,84 @@ async def test_no_other_call_stands_in_for_a_first_one_that_was_cut() -> None:
         parts = await parts_of(engine, asks(tools=(TOOL,), parallel_tool_calls=False))
 
     assert parts[1:] == [CallPiece("call_0", "add", '{"a": '), Stop("length", Usage(9, 30))]
+
+
+HIGH, LOW, SMILE = "\ud83d", "\ude00", "\U0001f600"
+
+
+def words_of(parts: list[Any], kind: type[Text | Thought] = Text) -> list[str]:
+    return [part.text for part in parts if isinstance(part, kind)]
+
+
+async def test_a_character_that_comes_in_two_halves_is_one() -> None:
+    def piece(arguments: str) -> dict[str, Any]:
+        return delta(tool_calls=[{"index": 0, "function": {"arguments": arguments}}])
+
+    answer = streams(
+        delta(reasoning_content="Hm" + HIGH),
+        delta(reasoning_content=LOW),
+        delta(content="Hi " + HIGH),
+        usage(1, 1),
+        delta(content=""),
+        delta(content=LOW + "!" + HIGH + LOW),
+        delta(tool_calls=[a_call(0, '{"a": "' + HIGH)]),
+        piece(LOW + HIGH),
+        piece(LOW + '"}'),
+        end("tool_calls"),
+        usage(9, 30),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert words_of(parts, Thought) == ["Hm", SMILE]
+    assert words_of(parts) == ["Hi ", SMILE + "!" + SMILE]
+    arguments = '{"a": "' + SMILE + SMILE + '"}'
+    assert parts[-2] == ToolCall("call_0", "add", arguments)
+    assert "".join(part.arguments for part in parts if isinstance(part, CallPiece)) == arguments
+
+
+async def test_half_a_character_that_stays_alone_is_replaced() -> None:
+    answer = streams(
+        delta(reasoning_content="Hm" + HIGH),
+        delta(content=LOW + "a" + HIGH),
+        delta(content=HIGH + "\n"),
+        delta(content="b" + HIGH),
+        delta(tool_calls=[a_call(0, '{"a": "' + HIGH + '"}'), a_call(1, '"' + HIGH)]),
+        end("tool_calls"),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert words_of(parts, Thought) == ["Hm", "\ufffd"]
+    assert words_of(parts) == ["\ufffda", "\ufffd\ufffd\n", "b", "\ufffd"]
+    # What was said before a call comes before it.
+    assert [type(part) for part in parts[-7:]] == [Text, *[CallPiece] * 3, *[ToolCall] * 2, Stop]
+    assert [part.arguments for part in parts[-3:-1]] == ['{"a": "\ufffd"}', '"\ufffd']
+
+
+async def test_half_a_character_at_the_end_is_replaced() -> None:
+    async with asking(streams(delta(content="Hi" + HIGH), end()), replies(200, unstreamed(HIGH))) as (
+        engine,
+        _,
+    ):
+        assert words_of(await parts_of(engine)) == ["Hi", "\ufffd"]
+        assert words_of(await parts_of(engine)) == ["\ufffd"]
+
+
+def unstreamed(content: str) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
+
+
+async def test_nothing_else_that_an_upstream_says_has_half_characters() -> None:
+    entry = {"token": HIGH, "logprob": -0.5, "bytes": None, "top_logprobs": [{"token": LOW, "logprob": -1.0}]}
+    said = delta(content="a")
+    said["choices"][0]["logprobs"] = {"content": [entry]}
+    calling = delta(tool_calls=[{"index": 0, "id": LOW, "function": {"name": "f" + HIGH, "arguments": "{}"}}])
+    refused = replies(400, {"error": {"message": "No " + HIGH}})
+    async with asking(streams(said, calling, end("tool_calls")), refused) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,), sampling=Sampling(top_logprobs=1)))
+        with pytest.raises(EngineFailed, match="No \ufffd"):
+            await parts_of(engine)
+
+    assert repr(parts).count("\ufffd") == 6
+    repr(parts).encode()

@@ -9,6 +9,7 @@ from assistants_api.domain import ids
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.prompt import CallPiece, ChatMessage, Prompt, ToolCall
 from assistants_api.domain.usage import Usage
+from assistants_api.engine.halves import Joined, whole, whole_values
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -108,6 +109,11 @@ class _Pieces:
     name: str = ""
     arguments: str = ""
     told: int = 0  # so much of the arguments was given out already
+    _joined: Joined = field(default_factory=Joined)
+
+    def add(self, arguments: str, *, is_last: bool = False) -> None:
+        """More of the arguments."""
+        self.arguments += self._joined.join(arguments, is_last=is_last)
 
     @property
     def is_whole(self) -> bool:
@@ -127,6 +133,8 @@ class Answer:
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
+    _joined: Joined = field(default_factory=Joined)
+    _joined_thought: Joined = field(default_factory=Joined)
     _thought: str = ""
     _logprobs: list[dict[str, Any]] = field(default_factory=list)
     _calls: dict[int, _Pieces] = field(default_factory=dict)
@@ -141,12 +149,18 @@ class Answer:
         new = ""
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
-            new += delta.get("content") or ""
-            self._thought += delta.get("reasoning_content") or delta.get("reasoning") or ""
-            self._logprobs += (choice.get("logprobs") or {}).get("content") or ()
-            for place, piece in enumerate(delta.get("tool_calls") or ()):
+            thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
+            text, pieces = delta.get("content") or "", delta.get("tool_calls") or ()
+            is_over = bool(choice.get("finish_reason"))
+            self._thought += self._joined_thought.join(thought, is_last=bool(text or pieces or is_over))
+            new += self._joined.join(text, is_last=bool(pieces or is_over))
+            self._logprobs += whole_values((choice.get("logprobs") or {}).get("content") or [])
+            for place, piece in enumerate(pieces):
                 self._add(piece, place)
-            self.reason = choice.get("finish_reason") or self.reason
+            if is_over:
+                self.reason = choice["finish_reason"]
+                for call in self._calls.values():
+                    call.add("", is_last=True)
         self.text += new
         return new
 
@@ -174,17 +188,18 @@ class Answer:
         index = piece.get("index")
         index = place if index is None else index
         function = piece.get("function") or {}
-        name = function.get("name") or ""
-        id = piece.get("id") or ""
+        name = whole(function.get("name") or "")
+        id = whole(piece.get("id") or "")
         call = self._calls.setdefault(index, _Pieces())
         if name and call.name and id and call.id != id:
             # Some servers send whole calls one after the other, all of them with the index 0.
+            call.add("", is_last=True)
             self._ended.append(call)
             call = self._calls[index] = _Pieces()
         call.id = call.id or id
         # Some servers repeat the whole name in every piece, others split it.
         call.name = call.name if name == call.name else call.name + name
-        call.arguments += function.get("arguments") or ""
+        call.add(function.get("arguments") or "")
         if call.name and self._first is None:
             self._first = call
 
@@ -251,6 +266,7 @@ def failure(status: int, body: Any) -> EngineFailed:
         error = body.get("error") or (body if "message" in body else body.get("detail"))
     message = error.get("message") if isinstance(error, dict) else error
     message = message if isinstance(message, str) and message else f"The upstream server answered {status}."
+    message = whole(message)
     code = error.get("code") if isinstance(error, dict) else None
     words = message.lower()
     is_long = code == "context_length_exceeded" or "context length" in words or "context window" in words
