@@ -195,3 +195,43 @@ def test_images_are_refused_by_name_for_a_model_without_eyes():
         refuse_images(gather(a_run(), "m", [image], [], [], ""), "m")
 
     assert refused.value.code == "invalid_prompt"
+
+
+PICTURE = {"type": "image_url", "image_url": {"url": "x", "detail": "auto"}}
+
+
+def pictured(**given) -> Message:
+    content = given.pop("content", (text_part("Look: "), PICTURE, text_part("there.")))
+    return Message("msg_i", NOW, "thread_a", "assistant", content, **given)
+
+
+def shown(message: Message) -> list:
+    context = gather(a_run(instructions=""), "m", [message, *said("And?")], [], [], "")
+    return [(m.role, m.content) for m in context.prompt(context.history).messages]
+
+
+def test_images_that_a_caller_put_into_the_assistants_mouth_are_shown_by_the_user():
+    assert shown(pictured()) == [("assistant", "Look: there."), ("user", (PICTURE,)), ("user", "And?")]
+    assert shown(pictured(content=(PICTURE, PICTURE))) == [("user", (PICTURE, PICTURE)), ("user", "And?")]
+
+
+def test_figures_of_code_are_known_by_the_text_of_their_answer():
+    message = pictured(run_id="run_b")
+
+    assert shown(message) == [("assistant", "Look: there."), ("user", "And?")]
+    refuse_images(gather(a_run(), "m", [message], [], [], ""), "m")
+
+
+def test_images_of_assistant_messages_are_refused_too():
+    with pytest.raises(EngineFailed, match="msg_i"):
+        refuse_images(gather(a_run(), "m", [pictured()], [], [], ""), "m")
+
+
+async def test_a_message_with_images_is_left_out_with_them():
+    first, last = said(LONG[0])[0], said(*LONG[:5])[4]
+    context = gather(a_run(instructions=""), "m", [first, pictured(), last], [], [], "")
+
+    fitted = await fit(context, words, window=100_000, prompt_budget=205)
+
+    assert fitted.left_out == ("msg_i",)
+    assert [m.role for m in fitted.prompt.messages] == ["user", "user"]

@@ -36,7 +36,8 @@ class Context:
 
     def prompt(self, history: Sequence[tuple[str, ChatMessage]]) -> Prompt:
         """The prompt with this much of the thread."""
-        messages = (*self.system, *(message for _, message in history), *self.turns)
+        said = (shown for _, message in history for shown in _as_shown(message))
+        messages = (*self.system, *said, *self.turns)
         return replace(self.base, messages=messages)
 
 
@@ -152,9 +153,20 @@ def refuse_images(context: Context, model: str) -> None:
 
 
 def _chat(message: Message) -> ChatMessage:
-    if message.has_images and message.role == "user":  # figures of an answer are known by its text
+    # Figures of a run's answer are known by its text.
+    if message.has_images and message.run_id is None:
         return ChatMessage(message.role, tuple(_chat_part(part) for part in message.content))
     return ChatMessage(message.role, without_markers(message.text, message.annotations))
+
+
+def _as_shown(message: ChatMessage) -> list[ChatMessage]:
+    """The message as models take it: only a user shows images."""
+    if message.role == "user" or isinstance(message.content, str):
+        return [message]
+    text = "".join(part["text"] for part in message.content if part["type"] == "text")
+    images = tuple(part for part in message.content if part["type"] != "text")
+    said = [replace(message, content=text)] if text else []
+    return [*said, ChatMessage("user", images)]
 
 
 def _chat_part(part: JsonObject) -> JsonObject:
