@@ -11,6 +11,7 @@ from assistants_api.store.database import Database
 from assistants_api.store.wake import channel_topic
 
 _QUEUE_LIMIT = 256
+_PAGE = 1000
 _POLL_SECONDS = 1.0
 
 
@@ -36,8 +37,8 @@ class Log:
         Ends by itself after the entry that ends the stream: the run is final or, unless `until_final`,
         requires action; the completion has ended. A slow reader falls back to reading the table; it never
         holds up the writer.
-        Raises `NotFound` when the channel vanishes, as it does when its thread is deleted, and `Closing`
-        when this process ends.
+        Raises `NotFound` when the channel is not there any more (its thread was deleted, or it ended long
+        ago), and `Closing` when this process ends.
         """
         inbox = _Inbox()
         self._inboxes.add(inbox)
@@ -55,6 +56,8 @@ class Log:
                     return
                 if self._is_closed:
                     raise Closing
+                if len(entries) == _PAGE:
+                    continue
                 async for entry in inbox.take(seq):
                     yield entry
                     seq = entry.seq
@@ -67,13 +70,19 @@ class Log:
     async def _read(self, channel: str, seq: int) -> tuple[list[LogEntry], LogEntry | None]:
         """What follows `seq`; if that is nothing, the last entry there is."""
         async with self.db.read() as tx:
-            entries = await tx.events.after(channel, seq)
-            if entries or seq == 0:
+            entries = await tx.events.after(channel, seq, _PAGE)
+            if entries:
                 return entries, None
             newest = await tx.events.after(channel, await tx.events.last_seq(channel) - 1)
-            if not newest:
+            if newest:
+                return [], newest[-1]
+            # Only a completion's log begins empty; a run's is written with it.
+            subject = None
+            if seq == 0:
+                subject = await tx.runs.find(channel) or await tx.completions.find(channel)
+            if subject is None or subject.is_final:
                 raise NotFound(f"The events of {channel} are no longer there.")
-            return [], newest[-1]
+            return [], None
 
 
 class _Inbox:
