@@ -12,6 +12,7 @@ import pytest
 from assistants_api.domain.errors import InvalidRequest, NotFound, Unavailable
 from assistants_api.domain.sandbox import Done, FileMade, Image, Logs
 from assistants_api.ports import Sandbox
+from assistants_api.sandbox.channel import Frame
 from assistants_api.sandbox.config import SandboxConfig
 from assistants_api.sandbox.session import JailedSession
 from tests.conftest import until
@@ -282,3 +283,15 @@ async def test_a_warm_session_has_the_libraries_loaded(sandbox: Sandbox):
     assert ran.done.is_new
     await warm.close()
     await until(lambda: warm.jail.process.returncode is not None)
+
+
+async def test_half_a_surrogate_pair_is_shown_as_the_replacement_character(session: JailedSession):
+    """A Python string may hold one, and so may what an object says of itself."""
+    ran = await run(session, "class Half:\n    def __repr__(self): return 'a\\ud83dx'\nHalf()")
+
+    assert not ran.done.has_failed
+    assert ran.text == "a\ufffdx\n"
+
+
+def test_text_of_a_frame_is_whole():
+    assert Frame("text", {"text": "a\ud83dx\ud83d\ude00"}, b"").text() == "a\ufffdx\U0001f600"

@@ -237,6 +237,51 @@ async def test_events_survive_their_codec(db):
         assert decode(*encode(event)) == event
 
 
+async def test_an_event_that_cannot_be_written_is_told_to_its_own_run(db):
+    writer = LogWriter(db)
+    async with db.begin() as tx:
+        for run_id in ("run_x", "run_y"):
+            await tx.jobs.add(a_job(run_id))
+        jobs = await tx.jobs.claim("w", "run", 2)
+    bad, good = (Channel(job.subject_id, job.lease) for job in jobs)
+
+    async def end(tx):
+        return [MessageDelta("m", "end")]
+
+    async def break_off(tx):
+        await tx.threads.add(thread)
+        return [MessageDelta("m", "\ude00")]
+
+    thread = a_thread()
+    for said in ("a", "\ud83d", "b"):
+        writer.put(bad, MessageDelta("m", said))
+        writer.put(good, MessageDelta("m", "well"))
+    writer.put(good, MessageDelta("m", "done"))
+    task = asyncio.create_task(writer.run())
+    try:
+        await writer.write(good, end)
+        with pytest.raises(UnicodeEncodeError):
+            await writer.write(bad, end)
+        await writer.write(bad, end)
+        with pytest.raises(UnicodeEncodeError):
+            await writer.write(bad, break_off)
+        writer.put(bad, MessageDelta("m", "\ud83d"))
+        await writer.write(bad, end, despite_loss=True)
+        await writer.write(bad, end)
+    finally:
+        task.cancel()
+
+    async with db.read() as tx:
+        for channel, texts in (
+            (bad, ["a", "end", "end", "end"]),
+            (good, ["well", "well", "well", "done", "end"]),
+        ):
+            entries = await tx.events.all(channel.id)
+            assert [entry.seq for entry in entries] == list(range(1, len(texts) + 1))
+            assert [entry.event.text for entry in entries] == texts
+        assert await tx.threads.find(thread.id) is None
+
+
 async def test_the_writer_keeps_order_and_numbers_densely(db):
     writer = LogWriter(db)
     async with db.begin() as tx:

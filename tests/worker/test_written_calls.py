@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistants_api.agent.tools import code_so_far
+from assistants_api.agent.tools import code_of, code_so_far
 from assistants_api.domain.event import ToolCallDelta, ToolCallStarted
 from assistants_api.domain.message import MessageStatus
 from assistants_api.domain.prompt import CallPiece, Stop, Text, ToolCall
 from assistants_api.domain.run import RunStatus
 from assistants_api.domain.step import StepStatus
+from assistants_api.domain.text import is_whole
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.script import Fail, Wait
 from assistants_api.engine.scripted import ScriptedEngine
@@ -193,7 +194,19 @@ def test_code_is_shown_as_far_as_it_is_certain(code, is_ascii, cut):
     shown = code_so_far(arguments[:cut])
 
     assert code.startswith(shown)
-    assert code_so_far(arguments) == code
+    assert code_so_far(arguments) == code == code_of(arguments)
+
+
+@given(code=st.text("\ud83d\ude00\U0001f600x"), is_ascii=st.booleans(), cut=st.integers(0, 80))
+def test_half_a_pair_in_code_waits_for_the_other_one_or_is_replaced(code, is_ascii, cut):
+    arguments = json.dumps({"code": code}, ensure_ascii=is_ascii)
+
+    whole = code_of(arguments)
+
+    assert whole.startswith(code_so_far(arguments[:cut]))
+    assert whole.removeprefix(code_so_far(arguments)) in ("", "\ufffd")
+    assert whole.encode("utf-16-le") == code.encode("utf-16-le", "surrogatepass") or "\ufffd" in whole
+    assert is_whole(whole)
 
 
 def test_no_more_than_an_escape_is_held_back():

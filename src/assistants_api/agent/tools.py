@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
+from assistants_api.domain.text import mended
 
 FILE_SEARCH = "file_search"
 CODE_INTERPRETER = "code_interpreter"
@@ -82,13 +83,13 @@ def _shown(name: str, files: Sequence[str]) -> JsonObject:
 
 
 def code_of(arguments: str) -> str:
-    """The code that a call of the code interpreter asks to run."""
+    """The code that a call of the code interpreter asks to run; half of a surrogate pair is none."""
     try:
         given = json.loads(arguments)
     except ValueError:
-        return arguments
+        return mended(arguments)
     code = given.get("code") if isinstance(given, dict) else None
-    return code if isinstance(code, str) else arguments
+    return mended(code if isinstance(code, str) else arguments)
 
 
 def add_output(outputs: list[JsonObject], output: JsonObject) -> int:
@@ -111,7 +112,7 @@ def code_so_far(arguments: str) -> str:
     assert text is not None, "the empty string matches"
     found: str = json.loads(f'"{text[0]}"')
     # The first half of a pair waits for the other one.
-    return found[:-1] if found and "\ud800" <= found[-1] <= "\udbff" else found
+    return mended(found[:-1] if found and "\ud800" <= found[-1] <= "\udbff" else found)
 
 
 _CODE = re.compile(r'\s*\{\s*"code"\s*:\s*"')

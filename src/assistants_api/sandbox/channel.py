@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from assistants_api.domain.sandbox import FileMade
+from assistants_api.domain.text import mended
 
 _HEADER = struct.Struct("!II")
 _MOST_JSON = 1 << 20  # 64 Ki characters of text, each at most 12 bytes when escaped
@@ -31,8 +32,8 @@ class Frame:
     blob: bytes
 
     def text(self) -> str:
-        """The text of a `text` frame."""
-        return _a(str, self.fields.get("text"))
+        """The text of a `text` frame; what code prints may hold half of a surrogate pair."""
+        return mended(_a(str, self.fields.get("text")))
 
     def failed(self) -> bool:
         """Whether a `done` cell failed."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from assistants_api.agent.calls import function_call, our_call, required_call, shown_of
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_so_far
 from assistants_api.domain import ids
+from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.event import (
     Event,
     MessageDelta,
@@ -23,6 +24,7 @@ from assistants_api.domain.message import Message, MessageStatus, Shown
 from assistants_api.domain.prompt import ToolCall
 from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep, StepStatus
+from assistants_api.domain.text import is_whole, mended_json
 from assistants_api.domain.usage import Usage
 from assistants_api.services.endings import end_run, start_next
 from assistants_api.store.transaction import Tx
@@ -111,6 +113,7 @@ class Recording:
         self, text: str, annotations: tuple[JsonObject, ...] = (), images: tuple[str, ...] = ()
     ) -> None:
         """Begin a message and its step with the first text, after the figures of code that was run."""
+        _refuse_halves(text)
         message: Message | None = None
         step: RunStep | None = None
 
@@ -149,6 +152,7 @@ class Recording:
     def say(self, text: str, annotations: tuple[JsonObject, ...] = ()) -> None:
         """More text for the open message."""
         assert self._message is not None, "say() comes after open_message()"
+        _refuse_halves(text)
         part = len(self._pieces[0].images)
         self._pieces.append(Shown(text, annotations))
         delta = MessageDelta(self._message.id, text, annotations=annotations, part=part)
@@ -183,6 +187,7 @@ class Recording:
         call = self._begun[id]
         call.arguments += arguments
         text = code_so_far(call.arguments) if call.name == CODE_INTERPRETER else call.arguments
+        _refuse_halves(text)
         if len(text) > len(call.shown):
             assert self._step is not None
             delta = ToolCallDelta(self._step.id, call.index, text[len(call.shown) :], call.kind)
@@ -356,15 +361,16 @@ class Recording:
             if incomplete_reason is not None:
                 facts["incomplete_reason"] = incomplete_reason
             if last_error is not None:
-                facts["last_error"] = last_error
+                facts["last_error"] = mended_json(last_error)
             ended, more = await end_run(
                 tx, run, target, now, turn_usage=turn_usage, shown=self._shown, **facts
             )
-            await tx.traces.put(run.id, {"turns": list(turns)})
+            # Whatever it was that could not be written, the end can.
+            await tx.traces.put(run.id, mended_json({"turns": list(turns)}))
             await tx.jobs.finish(self._channel.lease)
             return [*events, *more]
 
-        await self._writer.write(self._channel, effect)
+        await self._writer.write(self._channel, effect, despite_loss=True)
         self.run = ended
 
     async def _keep_outputs(self, tx: Tx) -> None:
@@ -377,7 +383,7 @@ class Recording:
             else each
             for each in self._step.tool_calls
         ]
-        await tx.steps.save(self._step.with_calls(calls))
+        await tx.steps.save(self._step.with_calls(mended_json(calls)))
 
     @property
     def _shown(self) -> Shown:
@@ -413,6 +419,11 @@ class Recording:
             step_details=details,
             expires_at=run.deadline,
         )
+
+
+def _refuse_halves(text: str) -> None:
+    if not is_whole(text):
+        raise EngineFailed("The model wrote half of a surrogate pair, which is no text.")
 
 
 @dataclass(slots=True)

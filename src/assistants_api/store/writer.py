@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from assistants_api.domain.errors import LostLease, Unavailable
 from assistants_api.domain.event import Event, LogEntry
 from assistants_api.domain.job import Lease
+from assistants_api.store.codec import encode
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 
@@ -26,11 +27,15 @@ _RETRY_SECONDS = 0.25
 
 @dataclass(eq=False, slots=True)
 class Channel:
-    """One run's place in the log while its worker holds `lease`; `seq` is the last durable event."""
+    """One run's place in the log while its worker holds `lease`; `seq` is the last durable event.
+
+    `loss` is why an event that was `put` is not in the log, until a `write` has told that.
+    """
 
     id: str
     lease: Lease
     seq: int = 0
+    loss: Exception | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -39,6 +44,7 @@ class _Item:
     events: Sequence[Event] = ()
     effect: Effect | None = None
     done: "asyncio.Future[None] | None" = None
+    despite_loss: bool = False
     error: Exception | None = None
     numbered: list[LogEntry] = field(default_factory=list)
 
@@ -53,18 +59,19 @@ class LogWriter:
         self._is_urgent = asyncio.Event()
 
     def put(self, channel: Channel, event: Event) -> None:
-        """Add an event soon; a lost lease shows at the next `write`."""
+        """Add an event soon; a lost lease, and an event that cannot be written, show at the next `write`."""
         self._items.append(_Item(channel, (event,)))
         self._has_items.set()
 
-    async def write(self, channel: Channel, effect: Effect) -> None:
+    async def write(self, channel: Channel, effect: Effect, *, despite_loss: bool = False) -> None:
         """Run `effect` in a transaction and append the events it returns; durable on return.
 
         Raises `LostLease` when another attempt owns the job, and whatever `effect` raises; then nothing
         of it was written. An effect may be run again if the database was away, so it only touches rows.
+        Where an event that was put before could not be written it raises that once, unless `despite_loss`.
         """
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._items.append(_Item(channel, effect=effect, done=done))
+        self._items.append(_Item(channel, effect=effect, done=done, despite_loss=despite_loss))
         self._has_items.set()
         self._is_urgent.set()
         await done
@@ -102,6 +109,7 @@ class LogWriter:
         for item in items:
             if item.error is None and item.numbered:
                 item.channel.seq = item.numbered[-1].seq
+            item.channel.loss = item.error if item.effect is None else None
             if item.done is None or item.done.done():
                 continue
             if item.error is not None:
@@ -123,6 +131,7 @@ class LogWriter:
     async def _apply(self, tx: Tx, items: list[_Item]) -> None:
         held = await tx.jobs.held({item.channel.lease for item in items})
         seqs = {item.channel: item.channel.seq for item in items}
+        losses = {item.channel: item.channel.loss for item in items}
         rows: list[tuple[str, LogEntry]] = []
         for item in items:
             item.error, item.numbered = None, []
@@ -130,16 +139,17 @@ class LogWriter:
             if channel.lease not in held:
                 item.error = LostLease(f"job {channel.lease.job_id} is no longer ours")
                 continue
-            events = item.events
-            if item.effect is not None:
+            events: Sequence[Event] = ()
+            if item.despite_loss or losses[channel] is None:
                 try:
-                    async with tx.savepoint():
-                        events = await item.effect(tx)
+                    events = await _events_of(item, tx)
                 except Unavailable:
                     raise
                 except Exception as error:
                     item.error = error
-                    continue
+            else:
+                item.error = losses[channel]
+            losses[channel] = item.error if item.effect is None else None
             for event in events:
                 seqs[channel] += 1
                 item.numbered.append(LogEntry(seqs[channel], event))
@@ -147,3 +157,20 @@ class LogWriter:
             if item.effect is not None and not await tx.jobs.held({channel.lease}):
                 held.discard(channel.lease)
         await tx.events.add(rows)
+
+
+async def _events_of(item: _Item, tx: Tx) -> Sequence[Event]:
+    """What the item adds to the log; raises where that cannot be written, so that it costs no other item."""
+    if item.effect is None:
+        _refuse_unwritable(item.events)
+        return item.events
+    async with tx.savepoint():
+        events = await item.effect(tx)
+        _refuse_unwritable(events)
+    return events
+
+
+def _refuse_unwritable(events: Sequence[Event]) -> None:
+    for event in events:
+        _, data = encode(event)
+        data.encode()  # raises where half of a surrogate pair is in it
