@@ -115,9 +115,9 @@ async def attach(tx: Tx, thread: Thread, messages: Sequence[NewMessage], now: da
 
 async def touch_stores(tx: Tx, ids: Sequence[str], now: datetime) -> None:
     """These stores are in use: their expiry is counted from now."""
-    for store in await tx.vector_stores.existing(ids):
-        if not store.is_expired(now):
-            await tx.vector_stores.save(store.used(now))
+    alive = [store.id for store in await tx.vector_stores.existing(ids) if not store.is_expired(now)]
+    if alive:
+        await tx.vector_stores.use(alive, now)
 
 
 def _images(messages: Sequence[NewMessage]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, delete, func, insert, select, update
@@ -66,6 +67,15 @@ class VectorStores(Repository[VectorStore]):
         if len(ids) > 1:
             await self.hold_all(ids)
         await self.session.execute(update(self.table).where(c.id.in_(ids)).values(revision=c.revision + 1))
+
+    async def use(self, ids: Collection[str], now: datetime) -> None:
+        """These stores are in use now; nothing else of them is written."""
+        c = self.table.c
+        if len(ids) > 1:
+            await self.hold_all(ids)
+        await self.session.execute(
+            update(self.table).where(c.id.in_(ids), c.last_active_at < now).values(last_active_at=now)
+        )
 
     async def counts(self, ids: Collection[str]) -> dict[str, tuple[FileCounts, int]]:
         """For each store its file counts and the bytes that its files use."""
