@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from assistants_api.services.sweeping import forget_old, sweep
+from assistants_api.services.uploads import expire_upload
 from tests.api.conftest import client_over, made, refusal
 from tests.worker.conftest import knowledge_over
 
@@ -363,3 +364,20 @@ async def test_a_cancelled_or_expired_upload_takes_nothing_more(sqlite_db, blobs
             late = await http.post(f"/v1/uploads/{upload['id']}/parts", files={"data": ("x", b"x")})
             assert refusal(late)[1] == f"Upload '{upload['id']}' is {word} and takes no more changes."
     assert kept_in(blobs) == []
+
+
+@pytest.mark.parametrize("end", ["complete", "cancel"])
+async def test_a_sweep_that_comes_late_leaves_an_upload_as_it_ended(sqlite_db, end):
+    """It saw the upload pending, just before its caller ended it."""
+    knowledge = knowledge_over(sqlite_db)
+    async with client_over(sqlite_db, knowledge=knowledge) as http:
+        upload = await started(http, 1)
+        body = {"part_ids": [(await part(http, upload["id"], b"x"))["id"]]} if end == "complete" else {}
+        ended = (await http.post(f"/v1/uploads/{upload['id']}/{end}", json=body)).json()
+
+        await expire_upload(sqlite_db, knowledge.blobs, upload["id"], datetime.now(UTC) + timedelta(hours=1))
+
+        async with sqlite_db.read() as tx:
+            stored = await tx.uploads.get(upload["id"])
+        assert stored.status == ended["status"]
+        assert stored.file_id == (ended["file"]["id"] if end == "complete" else None)

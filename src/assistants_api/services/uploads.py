@@ -101,7 +101,7 @@ async def cancel_upload(db: Database, blobs: Blobs, upload_id: str, now: datetim
 
 
 async def expire_upload(db: Database, blobs: Blobs, upload_id: str, now: datetime) -> None:
-    """End an upload whose hour is over."""
+    """End an upload whose hour is over, unless it has ended meanwhile."""
     await _end(db, blobs, upload_id, UploadStatus.EXPIRED, now)
 
 
@@ -110,6 +110,8 @@ async def _end(db: Database, blobs: Blobs, upload_id: str, status: UploadStatus,
         upload = await tx.uploads.hold(upload_id)
         if status is UploadStatus.CANCELLED:
             upload.must_be_pending(now)
+        elif upload.status is not UploadStatus.PENDING:
+            return upload
         parts = await tx.upload_parts.of_upload(upload_id)
         await tx.uploads.end(upload_id, status)
         await tx.upload_parts.remove_of(upload_id)
