@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from assistants_api.domain.errors import Unavailable
+from assistants_api.domain.errors import DatabaseAway, Unavailable
 from assistants_api.domain.prompt import Text
 from assistants_api.domain.run import RunStatus
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store import opening
 from assistants_api.store.opening import CannotOpen, migrate, open_database
-from assistants_api.store.postgres import PostgresDatabase
+from assistants_api.store.postgres import PostgresDatabase, trouble
 from assistants_api.store.wake import Wake
 from tests.conftest import POSTGRES, fresh_postgres, until
 from tests.worker.conftest import house_over
@@ -56,6 +57,9 @@ async def refusing(sqlstate: str, words: str, *then: tuple[str, str]) -> AsyncIt
         ("53300", "sorry, too many clients already"),
         ("53100", "could not extend file: No space left on device"),
         ("08006", "connection failure"),
+        ("25006", "cannot execute UPDATE in a read-only transaction"),
+        ("57014", "canceling statement due to statement timeout"),
+        ("55P03", "canceling statement due to lock timeout"),
     ],
 )
 async def test_a_database_that_does_not_serve_is_unavailable(sqlstate, words):
@@ -68,6 +72,12 @@ async def test_a_database_that_does_not_serve_is_unavailable(sqlstate, words):
         await db.close()
 
     assert words in caught.value.message
+
+
+def test_a_pool_that_has_no_connection_left_is_unavailable_too():
+    with pytest.raises(DatabaseAway, match="connections are in use"):
+        with trouble():
+            raise PoolTimeout("QueuePool limit of size 10 overflow 5 reached")
 
 
 async def test_nobody_there_is_unavailable_too():

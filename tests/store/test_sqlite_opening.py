@@ -1,10 +1,15 @@
-"""Opening an SQLite database while another process opens, recovers or closes it."""
+"""Opening an SQLite database while another process opens, recovers or closes it, or no file can be opened."""
 
+import os
+import resource
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from assistants_api.domain.errors import DatabaseAway
 from assistants_api.store import sqlite
 
 
@@ -37,3 +42,29 @@ def test_a_lock_that_never_goes_is_an_error(tmp_path: Path, monkeypatch: pytest.
 
     with pytest.raises(sqlite3.OperationalError, match="locked"):
         sqlite._prepare(sqlite3.connect(tmp_path / "x.db", timeout=0), None)
+
+
+@pytest.mark.parametrize("kind", ["read", "begin"])
+async def test_a_process_without_file_descriptors_is_told_so_and_goes_on_when_there_are_some(sqlite_db, kind):
+    opened = getattr(sqlite_db, kind)
+    with no_more_files():
+        for _ in range(2):
+            with pytest.raises(DatabaseAway, match="cannot be opened"):
+                async with opened():
+                    pytest.fail("it was opened")
+
+    async with opened() as tx:
+        assert await tx.jobs.depths() == {}
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """As long as this is open, this process can open no file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.open(os.devnull, os.O_RDONLY)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

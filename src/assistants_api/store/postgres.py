@@ -12,6 +12,7 @@ import asyncpg
 from sqlalchemy import Executable
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from assistants_api.domain.errors import DatabaseAway
@@ -24,8 +25,9 @@ logger = logging.getLogger(__name__)
 _CHANNEL = "assistants_api"
 _RECONNECT_PAUSE = 1.0
 # Beginnings of SQLSTATEs: connections, disk, memory and places that are short, a server that starts or stops,
-# transactions that waited for each other.
-_PASSING = ("08", "53", "57P0", "40P01")
+# a statement or a lock that took too long, transactions that waited for each other, a server that only reads
+# (a standby that is not promoted yet).
+_PASSING = ("08", "53", "57P0", "57014", "55P03", "40P01", "25006")
 
 
 class PostgresDatabase(Database):
@@ -144,6 +146,8 @@ def trouble() -> Iterator[None]:
         PendingRollbackError,  # the connection was lost in the middle of a transaction
     ) as error:
         raise DatabaseAway("The database cannot be reached.") from error
+    except PoolTimeout as error:
+        raise DatabaseAway("All connections are in use.") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DatabaseAway("The database cannot be reached.") from error

@@ -69,7 +69,7 @@ class SqliteDatabase(Database):
         while (lost := self._batch) is not None and lost.is_lost:
             await asyncio.wait([lost.done])
         async with self._turn:
-            writer = self._writer = self._writer or self._engine.connect()
+            writer = self._writer = self._writer or self._connect()
             if self._batch is None:
                 await self._open_batch(writer)
             batch = self._batch
@@ -90,7 +90,7 @@ class SqliteDatabase(Database):
 
     @asynccontextmanager
     async def read(self, *, is_long: bool = False) -> AsyncIterator[Tx]:
-        reader = self._idle_readers.pop() if self._idle_readers else self._engine.connect()
+        reader = self._idle_readers.pop() if self._idle_readers else self._connect()
         raw = _raw(reader)
         try:
             raw.execute("BEGIN")
@@ -121,6 +121,10 @@ class SqliteDatabase(Database):
 
     def describe(self) -> dict[str, Any]:
         return {"name": "sqlite", "version": sqlite3.sqlite_version}
+
+    def _connect(self) -> Connection:
+        with _disk_trouble("opened"):
+            return self._engine.connect()
 
     def _transaction(self, connection: Connection, *, in_thread: bool = False) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
@@ -196,24 +200,18 @@ class SqliteDatabase(Database):
 
 
 @contextmanager
-def _disk_trouble() -> Iterator[None]:
+def _disk_trouble(what: str = "written") -> Iterator[None]:
     """What the disk refuses is no fault of the statement: `DatabaseAway`."""
     try:
         yield
     except OperationalError as error:
-        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-        if code in (
-            sqlite3.SQLITE_FULL,
-            sqlite3.SQLITE_IOERR,
-            sqlite3.SQLITE_READONLY,
-            sqlite3.SQLITE_CANTOPEN,
-        ):
-            raise _no_room(error.orig) from error
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK:
+            raise _no_room(error.orig, what) from error
         raise
 
 
-def _no_room(error: BaseException | None) -> DatabaseAway:
-    return DatabaseAway(f"The database cannot be written: {error}.")
+def _no_room(error: BaseException | None, what: str = "written") -> DatabaseAway:
+    return DatabaseAway(f"The database cannot be {what}: {error}.")
 
 
 def _raw(connection: Connection) -> sqlite3.Connection:

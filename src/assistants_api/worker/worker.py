@@ -84,6 +84,8 @@ class Worker:
                     await self.claim()
                 except Unavailable as error:
                     logger.warning("cannot claim jobs: %s", error.message)
+                except Exception:
+                    logger.exception("jobs could not be claimed; the next try follows")
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_POLL_SECONDS):
                         await self._news.wait()
@@ -136,9 +138,11 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._is_drained.set()
-        with contextlib.suppress(Unavailable):
+        try:
             async with self._db.begin() as tx:
                 await tx.jobs.release(self.owner)
+        except Exception:
+            logger.warning("jobs were not handed back; their leases will run out", exc_info=True)
 
     async def _carry(self, job: Job, stop: StopSignal) -> None:
         off = self._db.wake.on(cancel_topic(job.subject_id), stop.set)
@@ -166,6 +170,9 @@ class Worker:
                 return
             except DatabaseAway:
                 await asyncio.sleep(_POLL_SECONDS)
+            except Exception:
+                logger.exception("job %s could not be given back; its lease will run out", job.id)
+                return
 
     async def _renew(self) -> None:
         """Keep the leases, and learn of wishes to cancel that no hint told us of."""
@@ -180,6 +187,9 @@ class Worker:
                     cancelling = await tx.jobs.cancelling({lease.job_id for lease in held})
             except Unavailable as error:
                 logger.warning("cannot renew leases: %s", error.message)
+                continue
+            except Exception:
+                logger.exception("leases could not be renewed; the next try follows")
                 continue
             for lease, (_, stop) in carried.items():
                 if lease not in held or lease.job_id in cancelling:
