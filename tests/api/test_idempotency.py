@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.prompt import Text, ToolCall
 from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from tests.api.conftest import client_over, made, refusal
 from tests.conftest import until
+from tests.worker.conftest import knowledge_over
 
 KEY = {"Idempotency-Key": "once"}
 BODY = {"model": "gpt-4o", "name": "One"}
@@ -129,6 +131,52 @@ async def test_a_file_is_uploaded_once(http):
     assert first.status_code == 200, first.text
     assert first.json() == second.json()
     assert len((await http.get("/v1/files")).json()["data"]) == 1
+
+
+class Gated(DiskBlobs):
+    """Blobs that are written and removed only once the gate is open."""
+
+    gate = None
+    is_busy = False
+
+    async def write(self, pieces):
+        await self._pass()
+        return await super().write(pieces)
+
+    async def remove(self, keys):
+        await self._pass()
+        await super().remove(keys)
+
+    async def _pass(self):
+        if self.gate is not None:
+            self.is_busy = True
+            await self.gate.wait()
+
+
+@pytest.mark.parametrize("end", ["complete", "cancel"])
+async def test_the_bytes_of_an_upload_are_moved_while_others_write(db, tmp_path, end):
+    knowledge = knowledge_over(db)
+    knowledge.blobs = blobs = Gated(tmp_path / "blobs")
+    announced = {"filename": "b.txt", "purpose": "assistants", "bytes": 3, "mime_type": "text/plain"}
+    async with client_over(db, knowledge=knowledge) as http, asyncio.timeout(30):
+        path = f"/v1/uploads/{(await made(http, '/v1/uploads', **announced))['id']}"
+        part = (await http.post(f"{path}/parts", files={"data": ("d", b"one")})).json()
+        body = {"part_ids": [part["id"]]} if end == "complete" else {}
+        blobs.gate = asyncio.Event()
+        first = asyncio.create_task(http.post(f"{path}/{end}", json=body, headers=KEY))
+        await until(lambda: blobs.is_busy)
+
+        try:
+            await made(http, "/v1/assistants", **BODY)
+            early = await http.post(f"{path}/{end}", json=body, headers=KEY)
+        finally:
+            blobs.gate.set()
+        answer = await first
+        late = await http.post(f"{path}/{end}", json=body, headers=KEY)
+
+    assert refusal(early)[3] == "idempotency_key_in_use"
+    assert answer.json()["status"] == ("completed" if end == "complete" else "cancelled")
+    assert answer.json() == late.json()
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])

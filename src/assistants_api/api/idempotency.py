@@ -29,6 +29,7 @@ Handle = Callable[[Request], Awaitable[Response]]
 LONGEST = 255
 _CHANGES_NOTHING = frozenset({"searchVectorStore", "createEmbedding"})
 _WAITS = frozenset({"createChatCompletion", "assist"})
+_MOVES_BYTES = frozenset({"completeUpload", "cancelUpload"})
 _WAITING_MODES = frozenset({"wait", "interrupt", "rollback"})
 REPLAYED = "idempotent-replayed"
 
@@ -55,7 +56,7 @@ async def once(request: Request, key: str, operation: str, handle: Handle) -> Re
         now = await tx.now()
     what = f"{request.url.path}?{request.url.query}\n".encode() + body
     claim = KeptReply(digest(secret) if secret else "", key, hashlib.sha256(what).hexdigest(), now)
-    if is_form or operation in _WAITS or _waits_for_thread(operation, body):
+    if is_form or operation in _WAITS | _MOVES_BYTES or _waits_for_thread(operation, body):
         return await _claimed(request, parts, claim, body, operation, handle)
     async with parts.db.begin() as tx:
         kept = await tx.replies.claim(claim)
