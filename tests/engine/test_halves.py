@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistants_api.engine.halves import Joined, whole, whole_values
+from assistants_api.domain.text import mended, mended_json
+from assistants_api.engine.halves import Joined
 
 HALVES = st.text(st.sampled_from("ab\n\ud83d\ude00\U0001f600\ufffd"), max_size=12)
 
@@ -14,17 +15,17 @@ def test_pieces_add_up_to_the_whole_text(pieces):
 
     said = [joined.join(piece) for piece in pieces] + [joined.join("", is_last=True)]
 
-    assert "".join(said) == whole("".join(pieces))
+    assert "".join(said) == mended("".join(pieces))
     "".join(said).encode()
 
 
 @given(st.text())
 def test_a_text_without_halves_stays_as_it_is(text):
-    assert whole(text) == text
-    assert whole_values({"a": [text, 1, None]}) == {"a": [text, 1, None]}
+    assert mended(text) == text
+    assert mended_json({"a": [text, 1, None]}) == {"a": [text, 1, None]}
 
 
 def test_halves_are_joined_or_replaced():
-    assert whole("\ud83d\ude00") == "\U0001f600"
-    assert whole("\ud83d\ud83d\ude00\ude00") == "\ufffd\U0001f600\ufffd"
-    assert whole_values({"\ud83d": ["\ude00"]}) == {"\ufffd": ["\ufffd"]}
+    assert mended("\ud83d\ude00") == "\U0001f600"
+    assert mended("\ud83d\ud83d\ude00\ude00") == "\ufffd\U0001f600\ufffd"
+    assert mended_json({"\ud83d": ["\ude00"]}) == {"\ufffd": ["\ufffd"]}

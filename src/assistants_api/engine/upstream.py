@@ -8,8 +8,9 @@ from typing import Any
 from assistants_api.domain import ids
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.prompt import CallPiece, ChatMessage, Prompt, ToolCall
+from assistants_api.domain.text import mended, mended_json
 from assistants_api.domain.usage import Usage
-from assistants_api.engine.halves import Joined, whole, whole_values
+from assistants_api.engine.halves import Joined
 
 CHARACTERS_PER_TOKEN = 4
 
@@ -154,7 +155,7 @@ class Answer:
             is_over = bool(choice.get("finish_reason"))
             self._thought += self._joined_thought.join(thought, is_last=bool(text or pieces or is_over))
             new += self._joined.join(text, is_last=bool(pieces or is_over))
-            self._logprobs += whole_values((choice.get("logprobs") or {}).get("content") or [])
+            self._logprobs += mended_json((choice.get("logprobs") or {}).get("content") or [])
             for place, piece in enumerate(pieces):
                 self._add(piece, place)
             if is_over:
@@ -188,8 +189,8 @@ class Answer:
         index = piece.get("index")
         index = place if index is None else index
         function = piece.get("function") or {}
-        name = whole(function.get("name") or "")
-        id = whole(piece.get("id") or "")
+        name = mended(function.get("name") or "")
+        id = mended(piece.get("id") or "")
         call = self._calls.setdefault(index, _Pieces())
         if name and call.name and id and call.id != id:
             # Some servers send whole calls one after the other, all of them with the index 0.
@@ -266,7 +267,7 @@ def failure(status: int, body: Any) -> EngineFailed:
         error = body.get("error") or (body if "message" in body else body.get("detail"))
     message = error.get("message") if isinstance(error, dict) else error
     message = message if isinstance(message, str) and message else f"The upstream server answered {status}."
-    message = whole(message)
+    message = mended(message)
     code = error.get("code") if isinstance(error, dict) else None
     words = message.lower()
     is_long = code == "context_length_exceeded" or "context length" in words or "context window" in words
