@@ -9,6 +9,7 @@ from assistants_api.agent.tools import ToolReturned
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
+from assistants_api.domain.text import mended
 from assistants_api.domain.vector_store import Candidate, Found, Hit, VectorStore
 from assistants_api.knowledge.search import Searcher
 from assistants_api.store.database import Database
@@ -175,7 +176,7 @@ def _query(arguments: str) -> str:
     query = given.get("query", given.get("queries"))
     if isinstance(query, list):
         query = " ".join(part for part in query if isinstance(part, str))
-    return query if isinstance(query, str) else ""
+    return mended(query) if isinstance(query, str) else ""
 
 
 def _traced(candidate: Candidate) -> JsonObject:
