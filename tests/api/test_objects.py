@@ -207,6 +207,7 @@ async def test_an_empty_cursor_is_none(http):
     await made(http, "/v1/assistants", model="m")
 
     assert len((await http.get("/v1/assistants?after=&before=")).json()["data"]) == 1
+    assert (await http.get("/v1/files?after=")).json()["data"] == []
 
 
 async def test_what_is_deleted_is_gone(http):

@@ -50,7 +50,7 @@ async def list_files(
     after: Annotated[str | None, Query(description="The id after which the page begins.")] = None,
 ) -> Response:
     """List files."""
-    page = await files.list_files(given.db, PageQuery(limit, order, after), purpose)
+    page = await files.list_files(given.db, PageQuery(limit, order, after or None), purpose)
     return page_reply(ListFilesResponse, OpenAIFile, page)
 
 
