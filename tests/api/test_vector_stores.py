@@ -290,7 +290,7 @@ async def test_a_batch_counts_lists_and_cancels(db):
         path = f"/v1/vector_stores/{store['id']}/file_batches"
         batch = await made(http, path, file_ids=ids[:2], attributes={"k": "v"})
         other = await made(http, path, file_ids=ids[2:])
-        assert batch["object"] == "vector_store.file_batch"
+        assert batch["object"] == "vector_store.files_batch"
         assert batch["id"].startswith("vsfb_")
         assert batch["status"] == "in_progress"
         assert batch["file_counts"]["in_progress"] == 2

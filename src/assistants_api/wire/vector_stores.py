@@ -310,10 +310,10 @@ class DeleteVectorStoreFileResponse(Reply):
 class VectorStoreFileBatchObject(Reply):
     """A batch of files."""
 
-    KIND: ClassVar[str] = "vector_store.file_batch"
+    KIND: ClassVar[str] = "vector_store.files_batch"
 
     id: str
-    object: Literal["vector_store.file_batch"]
+    object: Literal["vector_store.files_batch"]
     created_at: Timestamp
     vector_store_id: str
     status: Literal["in_progress", "completed", "cancelled", "failed"]
