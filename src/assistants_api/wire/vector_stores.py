@@ -308,7 +308,11 @@ class DeleteVectorStoreFileResponse(Reply):
 
 
 class VectorStoreFileBatchObject(Reply):
-    """A batch of files."""
+    """A batch of files.
+
+    Its `object` is the one of the specification: openai-python in strict mode refuses the service's own,
+    `vector_store.file_batch`.
+    """
 
     KIND: ClassVar[str] = "vector_store.files_batch"
 
