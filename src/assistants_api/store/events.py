@@ -18,6 +18,17 @@ from assistants_api.store.wake import channel_topic
 
 KEEP_SECONDS = 24 * 3600.0
 
+Written = tuple[Event, tuple[str, str]]  # an event, and its kind and data as they are stored
+Row = tuple[str, LogEntry, tuple[str, str]]  # of a channel
+
+
+def written(events: Sequence[Event]) -> list[Written]:
+    """The events as they are stored; raises `UnicodeEncodeError` where half of a surrogate pair is in one."""
+    found = [(event, encode(event)) for event in events]
+    for _, (_, data) in found:
+        data.encode()
+    return found
+
 
 class Events:
     """The table of events."""
@@ -30,24 +41,24 @@ class Events:
     async def append(self, channel: str, events: Sequence[Event]) -> list[LogEntry]:
         """Add events after the last one; followers are woken once they are durable."""
         seq = await self.last_seq(channel)
-        entries = [LogEntry(seq + place, event) for place, event in enumerate(events, start=1)]
-        await self.add([(channel, entry) for entry in entries])
-        return entries
+        numbered = enumerate(written(events), start=seq + 1)
+        rows = [(channel, LogEntry(place, event), data) for place, (event, data) in numbered]
+        await self.add(rows)
+        return [entry for _, entry, _ in rows]
 
-    async def add(self, rows: Sequence[tuple[str, LogEntry]]) -> None:
+    async def add(self, rows: Sequence[Row]) -> None:
         """Add numbered rows of any channels in one statement; wakes their followers once durable."""
         if not rows:
             return
         now = await self.session.now()
         values = []
-        for channel, entry in rows:
-            kind, data = encode(entry.event)
+        for channel, entry, (kind, data) in rows:
             values.append(
                 {"channel": channel, "seq": entry.seq, "kind": kind, "data": data, "created_at": now}
             )
         await self.session.execute(insert(self.table), values)
         by_channel: dict[str, list[LogEntry]] = defaultdict(list)
-        for channel, entry in rows:
+        for channel, entry, _ in rows:
             by_channel[channel].append(entry)
         self.session.after_commit(partial(self._publish, by_channel))
 

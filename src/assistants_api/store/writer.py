@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from assistants_api.domain.errors import LostLease, Unavailable
 from assistants_api.domain.event import Event, LogEntry
 from assistants_api.domain.job import Lease
-from assistants_api.store.codec import encode
 from assistants_api.store.database import Database
+from assistants_api.store.events import Row, Written, written
 from assistants_api.store.transaction import Tx
 
 logger = logging.getLogger(__name__)
@@ -132,14 +132,14 @@ class LogWriter:
         held = await tx.jobs.held({item.channel.lease for item in items})
         seqs = {item.channel: item.channel.seq for item in items}
         losses = {item.channel: item.channel.loss for item in items}
-        rows: list[tuple[str, LogEntry]] = []
+        rows: list[Row] = []
         for item in items:
             item.error, item.numbered = None, []
             channel = item.channel
             if channel.lease not in held:
                 item.error = LostLease(f"job {channel.lease.job_id} is no longer ours")
                 continue
-            events: Sequence[Event] = ()
+            events: Sequence[Written] = ()
             if item.despite_loss or losses[channel] is None:
                 try:
                     events = await _events_of(item, tx)
@@ -150,27 +150,19 @@ class LogWriter:
             else:
                 item.error = losses[channel]
             losses[channel] = item.error if item.effect is None else None
-            for event in events:
+            for event, data in events:
                 seqs[channel] += 1
-                item.numbered.append(LogEntry(seqs[channel], event))
-            rows += [(channel.id, entry) for entry in item.numbered]
+                entry = LogEntry(seqs[channel], event)
+                item.numbered.append(entry)
+                rows.append((channel.id, entry, data))
             if item.effect is not None and not await tx.jobs.held({channel.lease}):
                 held.discard(channel.lease)
         await tx.events.add(rows)
 
 
-async def _events_of(item: _Item, tx: Tx) -> Sequence[Event]:
+async def _events_of(item: _Item, tx: Tx) -> Sequence[Written]:
     """What the item adds to the log; raises where that cannot be written, so that it costs no other item."""
     if item.effect is None:
-        _refuse_unwritable(item.events)
-        return item.events
+        return written(item.events)
     async with tx.savepoint():
-        events = await item.effect(tx)
-        _refuse_unwritable(events)
-    return events
-
-
-def _refuse_unwritable(events: Sequence[Event]) -> None:
-    for event in events:
-        _, data = encode(event)
-        data.encode()  # raises where half of a surrogate pair is in it
+        return written(await item.effect(tx))
