@@ -57,21 +57,26 @@ async def test_modifying_changes_what_is_given_and_replaces_metadata(http):
     assert cleared == {**after, "name": None}
 
 
-@pytest.mark.parametrize("kind", ["assistants", "threads"])
-async def test_modifying_tool_resources_replaces_the_lists_that_are_given(http, kind):
-    """agency-swarm sends `"file_search": {}` with every update, and counts on its store after it."""
+async def with_tools(http, kind):
+    """Where a new object with a store and a file lies, and its tool resources."""
     file = await uploaded(http, "a.txt", b"words")
     store = await made(http, "/v1/vector_stores")
     both = {
         "file_search": {"vector_store_ids": [store["id"]]},
         "code_interpreter": {"file_ids": [file["id"]]},
     }
-    before = await made(
-        http, f"/v1/{kind}", **({"model": "m"} if kind == "assistants" else {}), tool_resources=both
-    )
+    body = {"model": "m"} if kind == "assistants" else {}
+    thing = await made(http, f"/v1/{kind}", **body, tool_resources=both)
+    return f"/v1/{kind}/{thing['id']}", both
+
+
+@pytest.mark.parametrize("kind", ["assistants", "threads"])
+async def test_modifying_tool_resources_replaces_the_lists_that_are_given(http, kind):
+    """agency-swarm sends `"file_search": {}` with every update, and counts on its store after it."""
+    url, both = await with_tools(http, kind)
 
     async def changed(resources):
-        return (await made(http, f"/v1/{kind}/{before['id']}", tool_resources=resources))["tool_resources"]
+        return (await made(http, url, tool_resources=resources))["tool_resources"]
 
     assert await changed({"file_search": {}}) == both
     assert await changed({"code_interpreter": {"file_ids": []}}) == {
@@ -84,39 +89,23 @@ async def test_modifying_tool_resources_replaces_the_lists_that_are_given(http, 
 
 @pytest.mark.parametrize("kind", ["assistants", "threads"])
 async def test_a_store_that_is_deleted_leaves_the_lists_that_name_it(http, kind):
-    file = await uploaded(http, "a.txt", b"words")
-    store = await made(http, "/v1/vector_stores")
-    both = {
-        "file_search": {"vector_store_ids": [store["id"]]},
-        "code_interpreter": {"file_ids": [file["id"]]},
-    }
-    body = {"model": "m"} if kind == "assistants" else {}
-    url = f"/v1/{kind}/{(await made(http, f'/v1/{kind}', **body, tool_resources=both))['id']}"
+    url, both = await with_tools(http, kind)
+    [store] = both["file_search"]["vector_store_ids"]
 
-    await http.delete(f"/v1/vector_stores/{store['id']}")
+    await http.delete(f"/v1/vector_stores/{store}")
 
     left = {**both, "file_search": {"vector_store_ids": []}}
     assert (await http.get(url)).json()["tool_resources"] == left
     assert (await made(http, url, tool_resources=left))["tool_resources"] == left
 
 
-async def test_tools_without_anything_to_work_on_have_empty_lists(http):
-    assistant = await made(
-        http, "/v1/assistants", model="m", tool_resources={"file_search": {}, "code_interpreter": {}}
-    )
+@pytest.mark.parametrize("kind", ["assistants", "threads"])
+@pytest.mark.parametrize("lists", [({}, {}), ({"vector_store_ids": None}, {"file_ids": None})])
+async def test_tools_without_anything_to_work_on_have_empty_lists(http, kind, lists):
+    body = {"model": "m"} if kind == "assistants" else {}
+    resources = dict(zip(("file_search", "code_interpreter"), lists, strict=True))
 
-    assert assistant["tool_resources"] == {
-        "file_search": {"vector_store_ids": []},
-        "code_interpreter": {"file_ids": []},
-    }
-
-
-@pytest.mark.parametrize("url", ["/v1/assistants", "/v1/threads"])
-async def test_null_in_place_of_a_list_is_an_empty_one(http, url):
-    resources = {"file_search": {"vector_store_ids": None}, "code_interpreter": {"file_ids": None}}
-    model = {"model": "m"} if "assistants" in url else {}
-
-    thing = await made(http, url, tool_resources=resources, **model)
+    thing = await made(http, f"/v1/{kind}", **body, tool_resources=resources)
 
     assert thing["tool_resources"] == {
         "file_search": {"vector_store_ids": []},
