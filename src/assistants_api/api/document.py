@@ -21,6 +21,7 @@ from assistants_api.wire.runs import (
     ModifyRunRequest,
     SubmitToolOutputsRunRequest,
 )
+from assistants_api.wire.searches import VectorStoreSearchRequest
 from assistants_api.wire.threads import CreateThreadRequest, ModifyThreadRequest
 from assistants_api.wire.vector_stores import (
     CreateVectorStoreFileBatchRequest,
@@ -28,7 +29,6 @@ from assistants_api.wire.vector_stores import (
     CreateVectorStoreRequest,
     UpdateVectorStoreFileAttributesRequest,
     UpdateVectorStoreRequest,
-    VectorStoreSearchRequest,
 )
 
 _BODIES = (

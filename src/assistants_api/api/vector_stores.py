@@ -19,6 +19,7 @@ from assistants_api.api.routing import StrictRoute, both, takes
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.vector_store import StoreFileStatus
 from assistants_api.services import searching, traces, vector_stores
+from assistants_api.wire.searches import VectorStoreSearchRequest, VectorStoreSearchResultsPage
 from assistants_api.wire.vector_stores import (
     CreateVectorStoreFileBatchRequest,
     CreateVectorStoreFileRequest,
@@ -33,8 +34,6 @@ from assistants_api.wire.vector_stores import (
     VectorStoreFileContentResponse,
     VectorStoreFileObject,
     VectorStoreObject,
-    VectorStoreSearchRequest,
-    VectorStoreSearchResultsPage,
 )
 
 router = APIRouter(prefix="/vector_stores", tags=["Vector stores"], route_class=StrictRoute)
