@@ -1,6 +1,7 @@
 """Sessions by key: kept, replaced, bounded, warm, swept."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -159,6 +160,22 @@ async def test_unused_sessions_end(pools):
     assert session.ended is not None
     async with pool.hold("t") as held:
         assert "unused" in (held.lost or "")
+
+
+async def test_closing_waits_for_a_session_that_is_being_ended(jail):
+    pool = SessionPool(jail, PoolConfig(warm=0, idle_seconds=0.05))
+    await pool.start()
+    goes_on, is_gone = threading.Event(), threading.Event()
+    async with pool.hold("t") as held:
+        session = held.session
+        session.jail.after += [lambda: goes_on.wait(30), is_gone.set]
+    await until(lambda: session.ended is not None)  # the sweep is ending it
+    asyncio.get_running_loop().call_later(0.1, goes_on.set)
+
+    await pool.close()
+
+    assert is_gone.is_set()
+    assert session.jail.process.returncode is not None
 
 
 async def test_warm_sessions_are_taken_and_filled_up(pools):

@@ -15,6 +15,7 @@ from assistants_api.ports import Sandbox
 from assistants_api.sandbox.channel import Frame
 from assistants_api.sandbox.config import SandboxConfig
 from assistants_api.sandbox.session import JailedSession
+from assistants_api.sandbox.watchdog import descendants
 from tests.conftest import until
 from tests.sandbox.conftest import run
 
@@ -219,6 +220,21 @@ async def test_a_cancelled_task_interrupts_its_cell(session: JailedSession):
         await task
 
     assert (await run(session, "z")).text == "6\n"
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_start_that_is_given_up_leaves_no_process(sandbox: Sandbox, steps: int):
+    before = set(descendants(os.getpid()))
+    opening = asyncio.create_task(sandbox.open())
+    for _ in range(1 + steps):
+        await asyncio.sleep(0)
+    started = set(descendants(os.getpid())) - before
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+
+    assert started
+    assert not started & set(descendants(os.getpid()))
 
 
 async def test_giving_up_code_that_does_not_stop_ends_the_session(session: JailedSession):

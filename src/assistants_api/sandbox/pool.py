@@ -60,6 +60,7 @@ class SessionPool:
         self._seats: dict[str, _Seat] = {}
         self._lost: OrderedDict[str, str] = OrderedDict()
         self._warm: deque[Session] = deque()
+        self._alive: set[Session] = set()  # with those that are being ended
         self._count = 0  # sessions that a key has or is about to get
         self._freed = asyncio.Condition()
         self._refill = asyncio.Event()
@@ -78,8 +79,8 @@ class SessionPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        sessions = [seat.session for seat in self._seats.values() if seat.session is not None]
-        await asyncio.gather(*(session.close() for session in [*sessions, *self._warm]))
+        await asyncio.gather(*(session.close() for session in self._alive))
+        self._alive.clear()
         self._seats.clear()
         self._warm.clear()
 
@@ -153,8 +154,17 @@ class SessionPool:
             self._refill.set()
             if session.ended is None:
                 return session
-            await session.close()
-        return await self._sandbox.open()
+            await self._close(session)
+        return await self._open(preload=False)
+
+    async def _open(self, *, preload: bool) -> Session:
+        session = await self._sandbox.open(preload=preload)
+        self._alive.add(session)
+        return session
+
+    async def _close(self, session: Session) -> None:
+        await session.close()
+        self._alive.discard(session)
 
     async def _place(self) -> None:
         """A place for one more session: a free one, the longest unused one's, or the next that gets free."""
@@ -184,7 +194,7 @@ class SessionPool:
             if len(self._lost) > _REMEMBERED:
                 self._lost.popitem(last=False)
         try:
-            await session.close()
+            await self._close(session)
         finally:
             await self._free()
 
@@ -198,7 +208,7 @@ class SessionPool:
             self._refill.clear()
             try:
                 while len(self._warm) < self._config.warm:
-                    self._warm.append(await self._sandbox.open(preload=True))
+                    self._warm.append(await self._open(preload=True))
             except Problem as error:
                 log.warning("no warm sandbox session: %s", error.message)
                 await asyncio.sleep(_RETRY_SECONDS)

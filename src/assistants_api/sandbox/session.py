@@ -31,6 +31,7 @@ class JailedSession:
         self._cells = 0
         self._is_busy = False
         self._wake = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
         self._call = asyncio.Lock()
         self._settling: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -38,10 +39,10 @@ class JailedSession:
 
     async def begin(self, mounts: Sequence[str], *, preload: bool) -> None:
         """Waits until the guest is ready. Raises `Unavailable`, with what it said, when it is not."""
-        reader, self._writer = await asyncio.open_unix_connection(sock=self.jail.channel)
-        self._tasks.append(asyncio.create_task(self._listen(reader), name="sandbox-channel"))
         try:
             async with asyncio.timeout(self._limits.start_seconds):
+                reader, self._writer = await asyncio.open_unix_connection(sock=self.jail.channel)
+                self._tasks.append(asyncio.create_task(self._listen(reader), name="sandbox-channel"))
                 await self._expect("ready")
                 self.watch = Watch(self.jail, self._limits, self._open_mounts(mounts))
                 self._tasks.append(asyncio.create_task(self._look(), name="sandbox-watchdog"))
@@ -219,6 +220,7 @@ class JailedSession:
         return SessionEnded(self._ended or "")
 
     def _send(self, op: str, blob: bytes = b"", **fields: object) -> None:
+        assert self._writer is not None
         self._writer.write(packed(op, blob, **fields))
 
     async def _ask(self, op: str, blob: bytes = b"", **fields: object) -> Frame:
@@ -299,9 +301,10 @@ class JailedSession:
         while not self._frames.empty():
             self._frames.get_nowait()
         self._frames.put_nowait(None)
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
+        if self._writer is not None:
+            self._writer.close()
+            with contextlib.suppress(OSError):
+                await self._writer.wait_closed()
         await asyncio.to_thread(self.jail.release)
 
 
