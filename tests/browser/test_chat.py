@@ -5,7 +5,7 @@ import re
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.script import HOSTILE, SCRIPT
 from tests.conformance.serving import serving
@@ -64,6 +64,26 @@ def test_a_dropped_document_is_searched_and_its_source_opens(bundled, visit):
     expect(dialog).to_contain_text("The office closes at 18:30.")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
+
+
+def test_a_document_can_be_asked_once_it_is_indexed(scripted, visit):
+    """A run waits for its thread's files only, never for its assistant's."""
+    page = visit(scripted)
+    counts = []
+
+    def slowly(route: Route) -> None:
+        store = route.fetch().json()
+        if len(counts) < 2:
+            store["file_counts"] |= {"in_progress": 1, "completed": 0}
+        counts.append(store["file_counts"]["in_progress"])
+        route.fulfill(json=store)
+
+    page.route("**/v1/vector_stores/*", slowly)
+    page.get_by_role("button", name=re.compile("Chat with your documents")).click()
+
+    expect(page.get_by_label("Message", exact=True)).to_have_value("When does the office close?")
+    assert counts[:2] == [1, 1]
+    assert counts[-1] == 0
 
 
 @pytest.mark.model

@@ -109,6 +109,11 @@ const pause = (ms, signal) =>
     signal?.addEventListener("abort", () => (clearTimeout(timer), done()));
   });
 
+/** Waits until every file of a vector store can be found, or has failed. */
+export async function indexed(storeId) {
+  while ((await get(`/vector_stores/${storeId}`)).file_counts.in_progress) await pause(300);
+}
+
 /**
  * Every event of a run from its first to its last, whatever happens to the line: a cut stream is taken up after the last
  * event that came. `onEvent(name, object)`; `onLine(isUp)` tells when the line is lost and found again.

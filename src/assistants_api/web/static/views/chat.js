@@ -387,6 +387,8 @@ export default function Chat({ route, go }) {
         ...(run.length ? { code_interpreter: { file_ids: run } } : {}),
       };
       const made = await api.post("/assistants", { model: model.id, ...body, metadata: { starter: starter.id } });
+      // A run waits for the files of its thread only.
+      await Promise.all((made.tool_resources?.file_search?.vector_store_ids ?? []).map(api.indexed));
       choose(made.id);
       reloadAssistants();
       setFirst(starter.first[language()]);
