@@ -1,11 +1,11 @@
 """What a worker writes down while it carries a run: rows and events, under its lease."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
-from assistants_api.agent.calls import function_call, our_call, required_call, shown_of
-from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_so_far
+from assistants_api.agent.calls import function_call, our_call, required_call
+from assistants_api.agent.tools import CODE_INTERPRETER, add_output
 from assistants_api.domain import ids
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.event import (
@@ -15,8 +15,6 @@ from assistants_api.domain.event import (
     MessageMoved,
     RunMoved,
     StepMoved,
-    ToolCallDelta,
-    ToolCallStarted,
     ToolOutputAdded,
 )
 from assistants_api.domain.json import JsonObject
@@ -26,6 +24,7 @@ from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.text import is_whole, mended_json
 from assistants_api.domain.usage import Usage
+from assistants_api.services.begun_calls import BegunCall, agree, rest
 from assistants_api.services.endings import end_run, start_next
 from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
@@ -52,7 +51,7 @@ class Recording:
         self._step: RunStep | None = None
         self._pieces: list[Shown] = []
         self._outputs: dict[str, list[JsonObject]] = {}  # by call, what code that still runs has shown
-        self._begun: dict[str, _Begun] = {}
+        self._begun: dict[str, BegunCall] = {}
 
     @property
     def owner(self) -> str:
@@ -160,10 +159,10 @@ class Recording:
 
     async def begin_call(self, id: str, name: str) -> None:
         """Begin a call whose arguments are still being written, and with the first one of a turn its step."""
-        index, kind = len(self._begun), name if name in OURS else "function"
+        call = BegunCall(len(self._begun), id, name)
         if self._begun:
             assert self._step is not None
-            self._writer.put(self._channel, ToolCallStarted(self._step.id, index, id, name, kind))
+            self._writer.put(self._channel, call.started(self._step.id))
         else:
             step: RunStep | None = None
 
@@ -175,23 +174,19 @@ class Recording:
                     events += await self._close(tx, Usage(), now)  # its model call goes on
                 step = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
                 await tx.steps.add(step)
-                started = ToolCallStarted(step.id, index, id, name, kind)
-                return [*events, StepMoved(step, created=True), StepMoved(step), started]
+                return [*events, StepMoved(step, created=True), StepMoved(step), call.started(step.id)]
 
             await self._writer.write(self._channel, effect)
             self._message, self._step, self._pieces = None, step, []
-        self._begun[id] = _Begun(index, name, kind)
+        self._begun[id] = call
 
     def write_call(self, id: str, arguments: str) -> None:
         """More of the arguments of a call that has begun; of code, the code."""
+        assert self._step is not None
         call = self._begun[id]
-        call.arguments += arguments
-        text = code_so_far(call.arguments) if call.name == CODE_INTERPRETER else call.arguments
-        _refuse_halves(text)
-        if len(text) > len(call.shown):
-            assert self._step is not None
-            delta = ToolCallDelta(self._step.id, call.index, text[len(call.shown) :], call.kind)
-            call.shown = text
+        call.add(arguments)
+        _refuse_halves(call.text)
+        if delta := call.show(self._step.id):
             self._writer.put(self._channel, delta)
 
     def has_begun(self, id: str) -> bool:
@@ -212,10 +207,7 @@ class Recording:
         if self._message is not None:
             events += await self._close(tx, Usage(), now)  # counted with the calls
         begun, step = self._begun, self._step
-        is_true = [call.id for call in calls[: len(begun)]] == list(begun) and all(
-            shown_of(call).startswith(begun[call.id].shown) for call in calls[: len(begun)]
-        )
-        if step is None or not begun or not is_true:
+        if step is None or not begun or not agree(begun, calls):
             events += await self._drop_begun(tx, now)
             begun = {}
             empty = self._new_step(run, "tool_calls", {"type": "tool_calls", "tool_calls": []}, now)
@@ -226,15 +218,7 @@ class Recording:
         else:
             step = replace(step.with_calls(stored), usage=usage)
             await tx.steps.save(step)
-        for index, call in enumerate(calls):
-            kind = call.name if call.name in OURS else "function"
-            known = begun[call.id].shown if call.id in begun else None
-            if known is None:
-                events.append(ToolCallStarted(step.id, index, call.id, call.name, kind))
-            rest = shown_of(call)[len(known or "") :]
-            if rest if known is not None else kind != FILE_SEARCH:
-                events.append(ToolCallDelta(step.id, index, rest, kind))
-        return step, events
+        return step, [*events, *rest(step.id, begun, calls)]
 
     async def _drop_begun(self, tx: Tx, now: datetime) -> list[Event]:
         """End a step whose calls were begun and came to nothing."""
@@ -424,17 +408,6 @@ class Recording:
 def _refuse_halves(text: str) -> None:
     if not is_whole(text):
         raise EngineFailed("The model wrote half of a surrogate pair, which is no text.")
-
-
-@dataclass(slots=True)
-class _Begun:
-    """A call that is being written: its place, the arguments so far, and what of it was shown."""
-
-    index: int
-    name: str
-    kind: str
-    arguments: str = ""
-    shown: str = ""
 
 
 _CAME_TO_NOTHING = {"code": "server_error", "message": "What the model wrote was no call after all."}
