@@ -13,7 +13,7 @@ EMBEDDER := src/assistants_api/engine/embedding/minilm.txt
 SANDBOX_ENV ?= .venv-sandbox
 BASE_URL ?= http://127.0.0.1:8000/v1
 
-.PHONY: help install sandbox serve test test-long check format evaluate bench clean clients compatibility
+.PHONY: help install sandbox serve test test-long check format evaluate bench clean clients frameworks compatibility
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -47,7 +47,7 @@ serve: $(STAMP) sandbox ## serve http://127.0.0.1:8000 with the bundled model
 test: $(TEST_STAMP) sandbox check clients ## install what is missing and pass the tests
 	$(BIN)/pytest -m "not gpu and not long"
 
-test-long: $(TEST_STAMP) clients ## the tests that take longer
+test-long: $(TEST_STAMP) clients frameworks ## the tests that take longer
 	$(BIN)/pytest -m long
 
 check: $(TEST_STAMP) ## format, lint, types, floors
@@ -63,6 +63,9 @@ format: $(TEST_STAMP) ## format and mend what can be mended
 clients: $(TEST_STAMP) # the other official SDKs that the conformance tests drive
 	@test ! -f tests/conformance/install.sh || bash tests/conformance/install.sh
 
+frameworks: $(TEST_STAMP) # the agent frameworks that the long tests drive
+	@bash tests/conformance/frameworks/install.sh
+
 compatibility: $(TEST_STAMP) ## write docs/compatibility.md anew
 	$(BIN)/python scripts/compatibility.py
 
@@ -76,4 +79,4 @@ bench: $(TEST_STAMP) sandbox ## what the bundled model can, time added by the se
 	$(BIN)/python -m benchmarks.page
 
 clean: ## remove what install and tests made
-	rm -rf $(VENV) $(SANDBOX_ENV) .venv-sdk1 .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules
+	rm -rf $(VENV) $(SANDBOX_ENV) .venv-sdk1 .venv-frameworks-new .venv-frameworks-old .pytest_cache .mypy_cache .ruff_cache .hypothesis tests/conformance/node/*/node_modules

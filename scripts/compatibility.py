@@ -11,6 +11,7 @@ from assistants_api.api.routing import StrictRoute
 ROOT = Path(__file__).resolve().parents[1]
 SPEC = ROOT.parent / "shared" / "protocol" / "openapi.assistants.json"
 PAGE = ROOT / "docs" / "compatibility.md"
+FRAMEWORKS = ROOT / "tests" / "conformance" / "frameworks"
 
 
 def routes() -> dict[str, str]:
@@ -62,6 +63,12 @@ def page() -> str:
     lines += [f"| {id} | `{route}` |" for id, route in sorted(ours.items()) if id not in named]
     lines += [
         "",
+        "Clients that are driven through whole conversations: the official SDKs for Python (1.109 and 3.54, in strict mode) and",
+        "Node (4 and 7), clients generated from our OpenAPI document (`make test`), and the assistants of these frameworks",
+        "(`make test-long`):",
+        "",
+        ", ".join(frameworks()) + ".",
+        "",
         "Known differences from the original, by choice:",
         "",
         "- `code_interpreter` needs a sandbox (docs/sandbox.md); where none holds, a run that has the tool is refused",
@@ -81,6 +88,16 @@ def page() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def frameworks() -> list[str]:
+    """The agent frameworks that the long tests drive, with their versions."""
+    lines = [
+        line
+        for file in sorted(FRAMEWORKS.glob("requirements-*.txt"))
+        for line in file.read_text().splitlines()
+    ]
+    return sorted(f"`{line}`" for line in lines if not line.startswith("#"))
 
 
 def main() -> int:
