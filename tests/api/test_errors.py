@@ -339,7 +339,13 @@ async def test_unknown_urls_are_told_apart(http):
     status, message, _, code = refusal(await http.post("/foo"))
     assert (status, code) == (404, "unknown_url")
     assert message.startswith("Unknown request URL: POST /foo. Please check the URL for typos")
-    assert refusal(await http.put("/v1/assistants"))[0] == 405
+
+
+async def test_a_wrong_method_is_told_with_the_right_ones(http):
+    answer = await http.put("/v1/assistants")
+    assert refusal(answer)[:2] == (405, "Not allowed to PUT on /v1/assistants.")
+    assert answer.headers["allow"] == "GET, POST"
+    assert (await http.put("/v1/assistants/asst_1")).headers["allow"] == "DELETE, GET, POST"
 
 
 async def test_operations_to_come_say_so(http):

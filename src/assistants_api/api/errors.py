@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from assistants_api.api.given import MAX_BODY_BYTES, BodyCut, BodyTooLarge
 from assistants_api.domain.errors import (
@@ -105,10 +106,21 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return unknown_url(request.method, path)
     if error.status_code == 405:
         message = f"Not allowed to {request.method} on {path}."
-        return JSONResponse(
-            error_body(message, code="method_not_allowed"), 405, headers=dict(error.headers or {})
-        )
+        body = error_body(message, code="method_not_allowed")
+        return JSONResponse(body, 405, headers={"allow": ", ".join(_methods_of(request))})
     return JSONResponse(error_body(str(error.detail)), error.status_code, headers=dict(error.headers or {}))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """The methods that the request's path has, which may be those of several routes."""
+    return [
+        method
+        for method in ("DELETE", "GET", "POST")
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 async def _too_large(request: Request, error: Exception) -> JSONResponse:
