@@ -15,6 +15,8 @@ PIECES = st.one_of(
             "【 0 : 0 †handbook.md】",
             "【13†source】",
             "【注意】",
+            "【12:30】",
+            "【3：1】",
             "【",
             "】",
             "†source】",
@@ -29,9 +31,9 @@ PIECES = st.one_of(
 )
 
 
-def said(pieces: list[str]):
+def said(pieces: list[str], files=FILES, links=None):
     """What is shown of an answer that comes in these pieces."""
-    citations = Citations(FILES)
+    citations = Citations(files, links=links)
     shown = [*(citations.feed(piece) for piece in pieces), citations.close()]
     text = "".join(piece.text for piece in shown)
     return text, [each for piece in shown for each in piece.annotations], shown
@@ -75,6 +77,18 @@ def test_a_marker_is_held_back_until_it_is_whole():
 
 def test_brackets_of_ordinary_chinese_stay():
     assert said(["【注意】请看【0:0†source】。"])[0] == "【注意】请看【0:0†source】。"
+
+
+def test_times_and_ratios_in_such_brackets_stay():
+    text = "予定【12:30】昼食、混合比【3：1】【 9:9 】"
+
+    assert said([text + "【0:1】【9:9†source】。"])[0] == text + "【0:1†source】。"
+    assert said([text, "【14:00"], files={})[0] == text + "【14:00"
+
+
+def test_half_a_marker_at_the_end_is_cut():
+    assert said(["See", "【0:1"])[0] == "See"
+    assert said(["See", "【0:1†sou"], files={})[0] == "See"
 
 
 def test_an_answer_that_goes_on_counts_from_what_was_shown():

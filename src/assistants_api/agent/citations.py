@@ -2,6 +2,7 @@
 
 A marker such as `【4:0†source】` names a result of a search. One that names a result which the model was
 shown stays, spelled as the model was shown it, and has one annotation; any other is taken out of the text.
+Without a dagger it may be a time or a ratio, as in `【12:30】`: that stays where it names no such result.
 A link such as `sandbox:/mnt/data/plot.csv` names a file that code has made; one that names none stays as
 it is, without an annotation.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 from assistants_api.domain.json import JsonObject
 
-_OPEN = "【"
+_OPEN, _DAGGER = "【", "†"
 _MARKER = re.compile(
     r"【\s*(\d{1,6})\s*[:：]\s*(\d{1,6})\s*(?:†[^【】]{0,80})?】|【\s*\d{1,6}\s*†[^【】]{0,80}】"
 )
@@ -70,7 +71,8 @@ class Citations:
     def close(self) -> Cited:
         """What was held back when the answer ended: nothing, if it is the beginning of a marker."""
         rest, self._held = self._held, ""
-        return self._cited("" if rest.startswith(_OPEN) and len(rest) > 1 else rest)
+        is_begun = rest.startswith(_OPEN) and len(rest) > 1 and (_DAGGER in rest or bool(self._files))
+        return self._cited("" if is_begun else rest)
 
     def _cited(self, text: str) -> Cited:
         pieces: list[str] = []
@@ -84,6 +86,9 @@ class Citations:
             name = marker(int(match[1]), int(match[2])) if match[1] is not None else match[0]
             file_id = (self._links if is_link else self._files).get(name)
             if file_id is None:
+                kept = "" if _DAGGER in match[0] else match[0]
+                pieces.append(kept)
+                self._place += len(kept)
                 continue
             kind = "file_path" if is_link else "file_citation"
             pieces.append(name)
