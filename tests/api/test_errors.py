@@ -341,9 +341,33 @@ async def test_unknown_urls_are_told_apart(http):
     assert message.startswith("Unknown request URL: POST /foo. Please check the URL for typos")
 
 
+async def test_php_clients_send_an_array_where_they_have_no_parameters(http):
+    """PHP writes an empty array and an empty object alike; openai-php sends `[]` for both."""
+    empty = {"content": "[]", "headers": {"content-type": "application/json"}}
+    assistant = await made(http, "/v1/assistants", model="m")
+    thread = await http.post("/v1/threads", **empty)
+    root = f"/v1/threads/{thread.json()['id']}"
+    run = await made(http, f"{root}/runs", assistant_id=assistant["id"], instructions="Help.")
+
+    for path in (f"/v1/assistants/{assistant['id']}", root, f"{root}/runs/{run['id']}", "/v1/vector_stores"):
+        assert (await http.post(path, **empty)).status_code == 200, path
+    assert (await http.post(f"{root}/runs/{run['id']}/cancel", **empty)).json()["status"] == "cancelling"
+    assert refusal(await http.post(root, content='[{"metadata": {}}]'))[3] == "invalid_type"
+
+
+async def test_php_clients_number_what_they_list_in_a_query(http):
+    steps = "/v1/threads/thread_1/runs/run_1/steps"
+    content = "step_details.tool_calls[*].file_search.results[*].content"
+
+    for name in ("include[]", "include[0]", "include%5B0%5D"):
+        assert refusal(await http.get(f"{steps}?{name}={content}"))[0] == 404
+    assert refusal(await http.get(f"{steps}?include[0]=other"))[2:] == ("include[]", "invalid_value")
+    assert refusal(await http.get(f"{steps}?order[0]=asc"))[3] == "unknown_parameter"
+
+
 async def test_a_wrong_method_is_told_with_the_right_ones(http):
     answer = await http.put("/v1/assistants")
-    assert refusal(answer)[:2] == (405, "Not allowed to PUT on /v1/assistants.")
+    assert refusal(answer) == (405, "Invalid method for URL (PUT /v1/assistants)", None, None)
     assert answer.headers["allow"] == "GET, POST"
     assert (await http.put("/v1/assistants/asst_1")).headers["allow"] == "DELETE, GET, POST"
 

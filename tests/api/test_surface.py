@@ -50,7 +50,7 @@ async def test_assist_says_why_there_is_no_answer(open_client):
         assert "No memory." in refusal(failed)[1]
         assert "waits for the output of a function" in refusal(waits)[1]
         assert failed.headers["x-should-retry"] == "false"
-        assert refusal(empty)[2:] == ("question", "string_below_min_length")
+        assert refusal(empty)[2:] == ("question", "empty_string")
 
 
 @pytest.mark.parametrize("root", ["/openai", "/openai/v1"])

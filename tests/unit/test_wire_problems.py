@@ -8,6 +8,12 @@ from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssista
 from assistants_api.wire.messages import CreateMessageRequest
 from assistants_api.wire.problems import problem_of
 from assistants_api.wire.runs import CreateRunRequest, SubmitToolOutputsRunRequest
+from assistants_api.wire.threads import CreateThreadRequest
+from assistants_api.wire.vector_stores import (
+    CreateVectorStoreFileBatchRequest,
+    CreateVectorStoreFileRequest,
+    CreateVectorStoreRequest,
+)
 
 
 def problem(model, value):
@@ -34,8 +40,8 @@ def test_a_string_is_no_other_type(value, shown):
     [
         ("max_prompt_tokens", True, "an integer", "a boolean"),
         ("max_prompt_tokens", "300", "an integer", "a string"),
-        ("temperature", "1", "a number", "a string"),
-        ("temperature", True, "a number", "a boolean"),
+        ("temperature", "1", "a decimal", "a string"),
+        ("temperature", True, "a decimal", "a boolean"),
         ("stream", 1, "a boolean", "an integer"),
         ("tools", {}, "an array", "an object"),
         ("metadata", [], "an object", "an array"),
@@ -103,7 +109,71 @@ def test_an_empty_array_is_called_empty():
     assert message == (
         "Invalid 'content': empty array. Expected an array with minimum length 1, but got an empty array instead."
     )
-    assert (path, code) == ("content", "array_below_min_length")
+    assert (path, code) == ("content", "empty_array")
+
+
+def test_an_empty_string_is_called_empty():
+    message, path, code = problem(CreateAssistantRequest, {"model": ""})
+
+    assert message.startswith("Invalid 'model': empty string. Expected a string with minimum length 1")
+    assert (path, code) == ("model", "empty_string")
+
+
+def test_metadata_has_a_number_of_pairs_and_its_keys_a_length():
+    many = problem(CreateAssistantRequest, {"model": "m", "metadata": {f"k{n}": "v" for n in range(17)}})
+    long = problem(CreateAssistantRequest, {"model": "m", "metadata": {"k" * 65: "v"}})
+
+    assert many == (
+        "Invalid 'metadata': too many properties. Expected an object with at most 16 properties,"
+        " but got an object with 17 properties instead.",
+        "metadata",
+        "object_above_max_properties",
+    )
+    assert long == (
+        f"Invalid property name in 'metadata': '{'k' * 65}' is too long."
+        " Expected a string with maximum length 64, but got a string with length 65 instead.",
+        f"metadata.{'k' * 65}",
+        "property_name_above_max_length",
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "value", "path", "prefix"),
+    [
+        (
+            CreateMessageRequest,
+            {"attachments": [{"file_id": "X", "tools": []}]},
+            "attachments[0].file_id",
+            "file",
+        ),
+        (
+            CreateMessageRequest,
+            {"content": [{"type": "image_file", "image_file": {"file_id": "X"}}]},
+            "content[0].image_file.file_id",
+            "file",
+        ),
+        (
+            CreateThreadRequest,
+            {"tool_resources": {"code_interpreter": {"file_ids": ["file-1", "X"]}}},
+            "tool_resources.code_interpreter.file_ids[1]",
+            "file",
+        ),
+        (
+            CreateThreadRequest,
+            {"tool_resources": {"file_search": {"vector_store_ids": ["X"]}}},
+            "tool_resources.file_search.vector_store_ids[0]",
+            "vs",
+        ),
+        (CreateVectorStoreRequest, {"file_ids": ["X"]}, "file_ids[0]", "file"),
+        (CreateVectorStoreFileRequest, {"file_id": "X"}, "file_id", "file"),
+        (CreateVectorStoreFileBatchRequest, {"file_ids": ["X"]}, "file_ids[0]", "file"),
+    ],
+)
+def test_an_id_of_another_kind_is_told_at_once(model, value, path, prefix):
+    given = {"role": "user", "content": "x"} | value if model is CreateMessageRequest else value
+
+    message = f"Invalid '{path}': 'X'. Expected an ID that begins with '{prefix}'."
+    assert problem(model, given) == (message, path, "invalid_value")
 
 
 def test_a_function_name_has_a_pattern():

@@ -105,8 +105,7 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 404:
         return unknown_url(request.method, path)
     if error.status_code == 405:
-        message = f"Not allowed to {request.method} on {path}."
-        body = error_body(message, code="method_not_allowed")
+        body = error_body(f"Invalid method for URL ({request.method} {path})")
         return JSONResponse(body, 405, headers={"allow": ", ".join(_methods_of(request))})
     return JSONResponse(error_body(str(error.detail)), error.status_code, headers=dict(error.headers or {}))
 

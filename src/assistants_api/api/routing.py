@@ -1,5 +1,6 @@
 """Our router: refuses unknown query parameters by name, and documents bodies that routes read themselves."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,6 +15,7 @@ from assistants_api.wire.problems import ErrorResponse
 
 # Azure clients send the first on every call, some older clients the second.
 _TOLERATED = frozenset({"api-version", "beta"})
+_NUMBERED = re.compile(rb"(?:\[|%5B)\d+(?:\]|%5D)=", re.IGNORECASE)  # PHP's way to write lists in a query
 
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorResponse, "description": words}
@@ -38,8 +40,12 @@ class StrictRoute(APIRoute):
         known = {field.alias for field in fields if isinstance(field.field_info, params.Query)} | _TOLERATED
         accepts = self.openapi_extra.get("x-query-prefix") if self.openapi_extra else None
 
+        lists = any(name.endswith("[]") for name in known)
+
         async def strict(request: Request) -> Response:
             if request.scope["query_string"]:
+                if lists:
+                    request.scope["query_string"] = _NUMBERED.sub(b"[]=", request.scope["query_string"])
                 for name in request.query_params:
                     if name not in known and not (accepts and name.startswith(accepts)):
                         raise InvalidRequest(

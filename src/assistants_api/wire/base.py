@@ -4,15 +4,36 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from assistants_api.domain import ids
 from assistants_api.domain.usage import Usage
+from assistants_api.wire.problems import ID_PREFIX
 
 METADATA_NOTE = "Up to 16 pairs; keys of at most 64 characters, values of at most 512."
 
 Key = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 MetadataField = Annotated[dict[Key, Value] | None, Field(max_length=16, description=METADATA_NOTE)]
+
+
+def _of_kind(name: str) -> AfterValidator:
+    """Refuses an id that does not begin as those of `name` do: it was meant for another field."""
+    prefix = ids.PREFIX_OF[name]
+
+    def checked(value: str) -> str:
+        if not value.startswith(ids.beginning(prefix)):
+            raise PydanticCustomError(
+                ID_PREFIX, "expected an ID that begins with '{prefix}'", {"prefix": prefix}
+            )
+        return value
+
+    return AfterValidator(checked)
+
+
+FileId = Annotated[str, _of_kind("file_id")]
+VectorStoreId = Annotated[str, _of_kind("vector_store_id")]
 
 
 class Request(BaseModel):

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import NewMessage, text_part
-from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
+from assistants_api.wire.base import FileId, MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.shapes import CodeInterpreterTool, MetadataShown
 
 MAX_TEXT = 256_000
@@ -23,7 +23,7 @@ class MessageRequestContentTextObject(Request):
 class ImageFile(Request):
     """An image by file."""
 
-    file_id: str
+    file_id: FileId
     detail: Detail | None = None
 
 
@@ -57,7 +57,7 @@ class FileSearchOnly(Request):
 class MessageAttachment(Request):
     """A file for tools."""
 
-    file_id: str | None = None
+    file_id: FileId | None = None
     tools: list[Annotated[CodeInterpreterTool | FileSearchOnly, Field(discriminator="type")]] | None = None
 
 

@@ -31,6 +31,7 @@ def error_body(
     return {"error": {"message": message, "type": type, "param": param, "code": code}}
 
 
+ID_PREFIX = "id_prefix"  # the error of an id of another kind; its context has the `prefix`
 _EXPECTED = {
     "string_type": "a string",
     "string_sub_type": "a string",
@@ -38,8 +39,8 @@ _EXPECTED = {
     "int_from_float": "an integer",
     "int_parsing": "an integer",
     "int_parsing_size": "an integer",
-    "float_type": "a number",
-    "float_parsing": "a number",
+    "float_type": "a decimal",
+    "float_parsing": "a decimal",
     "finite_number": "a finite number",
     "bool_type": "a boolean",
     "bool_parsing": "a boolean",
@@ -80,17 +81,24 @@ def problem_of(error: Mapping[str, Any], root: object) -> InvalidRequest:
         return _problem(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
     if kind in _EXPECTED:
         return _wrong_type(path, _EXPECTED[kind], given)
+    if kind == "string_too_long" and "[key]" in error["loc"]:
+        return _long_name(path, str(given), ctx["max_length"])
     if kind in ("string_too_long", "string_too_short"):
-        return _size(
-            path, "string", kind, ctx.get("max_length", ctx.get("min_length")), len(str(given)), "length"
-        )
+        return _size(path, "string", kind, ctx.get("max_length", ctx.get("min_length")), len(str(given)))
     if kind in ("too_long", "too_short"):
-        noun = "object" if isinstance(given, Mapping) else "array"
         limit = ctx.get("max_length", ctx.get("min_length"))
-        actual = len(given) if isinstance(given, Sequence | Mapping) else ctx.get("actual_length")
-        return _size(path, noun, kind, limit, actual, "length")
+        if isinstance(given, Mapping):
+            return _properties(path, kind, limit, len(given))
+        actual = len(given) if isinstance(given, Sequence) else ctx.get("actual_length")
+        return _size(path, "array", kind, limit, actual)
     if kind in ("greater_than_equal", "less_than_equal"):
         return _bounds(path, kind, ctx, given)
+    if kind == ID_PREFIX:
+        return _problem(
+            f"Invalid '{path}': '{str(given)[:100]}'. Expected an ID that begins with '{ctx['prefix']}'.",
+            path,
+            "invalid_value",
+        )
     if kind == "string_pattern_mismatch":
         return _problem(
             f"Invalid '{path}': string does not match pattern. Expected a string that matches the pattern"
@@ -162,24 +170,46 @@ def _wrong_type(path: str, expected: str, given: object) -> InvalidRequest:
     )
 
 
-def _size(path: str, noun: str, kind: str, limit: Any, actual: Any, what: str) -> InvalidRequest:
+def _size(path: str, noun: str, kind: str, limit: Any, actual: Any) -> InvalidRequest:
     is_long = kind.endswith("too_long")
-    article = "an" if noun[0] in "ao" else "a"
     if not is_long and actual == 0:
-        message = (
-            f"Invalid '{path}': empty {noun}. Expected {article} {noun} with minimum {what} {limit},"
-            f" but got an empty {noun} instead."
+        return _problem(
+            f"Invalid '{path}': empty {noun}. Expected {_a(noun)} with minimum length {limit},"
+            f" but got an empty {noun} instead.",
+            path,
+            f"empty_{noun}",
         )
-    else:
-        message = (
-            f"Invalid '{path}': {noun} too {'long' if is_long else 'short'}. Expected {article} {noun} with"
-            f" {'maximum' if is_long else 'minimum'} {what} {limit}, but got {article} {noun} with {what}"
-            f" {actual} instead."
-        )
-    code = f"{noun}_{'above_max' if is_long else 'below_min'}_length"
-    if noun == "object":
-        code = f"object_{'above_max' if is_long else 'below_min'}_properties"
-    return _problem(message, path, code)
+    return _problem(
+        f"Invalid '{path}': {noun} too {'long' if is_long else 'short'}. Expected {_a(noun)} with"
+        f" {'maximum' if is_long else 'minimum'} length {limit}, but got {_a(noun)} with length {actual}"
+        " instead.",
+        path,
+        f"{noun}_{'above_max' if is_long else 'below_min'}_length",
+    )
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "ao" else f"a {noun}"
+
+
+def _properties(path: str, kind: str, limit: Any, actual: int) -> InvalidRequest:
+    is_many = kind == "too_long"
+    return _problem(
+        f"Invalid '{path}': too {'many' if is_many else 'few'} properties. Expected an object with at"
+        f" {'most' if is_many else 'least'} {limit} properties, but got an object with {actual} properties"
+        " instead.",
+        path,
+        f"object_{'above_max' if is_many else 'below_min'}_properties",
+    )
+
+
+def _long_name(path: str, name: str, limit: int) -> InvalidRequest:
+    return _problem(
+        f"Invalid property name in '{path.removesuffix(name).removesuffix('.')}': '{name}' is too long."
+        f" Expected a string with maximum length {limit}, but got a string with length {len(name)} instead.",
+        path,
+        "property_name_above_max_length",
+    )
 
 
 def _bounds(path: str, kind: str, ctx: Mapping[str, Any], given: object) -> InvalidRequest:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
-from assistants_api.wire.base import MetadataField, Request, plain
+from assistants_api.wire.base import FileId, MetadataField, Request, VectorStoreId, plain
 from assistants_api.wire.chunking import ChunkingField, chunking_of
 
 DEFAULT_RANKING = {"ranker": "default_2024_08_21", "score_threshold": 0.0}
@@ -62,13 +62,13 @@ Tool = Annotated[CodeInterpreterTool | FileSearchTool | FunctionTool, Field(disc
 class CodeInterpreterResources(Request):
     """Files for the code interpreter."""
 
-    file_ids: list[str] | None = Field(None, max_length=20)
+    file_ids: list[FileId] | None = Field(None, max_length=20)
 
 
 class VectorStoreHelper(Request):
     """A vector store that is to be made for this object."""
 
-    file_ids: list[str] | None = Field(None, max_length=10_000)
+    file_ids: list[FileId] | None = Field(None, max_length=10_000)
     chunking_strategy: ChunkingField | None = None
     metadata: MetadataField = None
 
@@ -76,7 +76,7 @@ class VectorStoreHelper(Request):
 class FileSearchResources(Request):
     """Vector stores for file search."""
 
-    vector_store_ids: list[str] | None = Field(None, max_length=1)
+    vector_store_ids: list[VectorStoreId] | None = Field(None, max_length=1)
 
 
 class ToolResources(Request):

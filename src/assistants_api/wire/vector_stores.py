@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
-from assistants_api.wire.base import Key, MetadataField, Page, Reply, Request, Timestamp, plain
+from assistants_api.wire.base import FileId, Key, MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.chunking import ChunkingField, StaticChunking, chunking_of
 from assistants_api.wire.shapes import MetadataShown
 
@@ -28,7 +28,7 @@ Name = Annotated[str | None, Field(max_length=256)]
 class CreateVectorStoreRequest(Request):
     """The body of createVectorStore; it may be absent."""
 
-    file_ids: list[str] | None = Field(None, max_length=500)
+    file_ids: list[FileId] | None = Field(None, max_length=500)
     name: Name = None
     description: Annotated[str | None, Field(max_length=512)] = None
     expires_after: VectorStoreExpirationAfter | None = None
@@ -67,7 +67,7 @@ class UpdateVectorStoreRequest(Request):
 class CreateVectorStoreFileRequest(Request):
     """The body of createVectorStoreFile."""
 
-    file_id: str
+    file_id: FileId
     attributes: AttributesField = None
     chunking_strategy: ChunkingField | None = None
 
@@ -86,7 +86,7 @@ class UpdateVectorStoreFileAttributesRequest(Request):
 class CreateVectorStoreFileBatchRequest(Request):
     """The body of createVectorStoreFileBatch: `file_ids`, or `files` with settings for each."""
 
-    file_ids: list[str] | None = Field(None, min_length=1, max_length=2000)
+    file_ids: list[FileId] | None = Field(None, min_length=1, max_length=2000)
     files: list[CreateVectorStoreFileRequest] | None = Field(None, min_length=1, max_length=2000)
     attributes: AttributesField = None
     chunking_strategy: ChunkingField | None = None
