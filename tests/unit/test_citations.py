@@ -1,11 +1,33 @@
 """Markers become annotations: whatever the answer, however it is split."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistants_api.agent.citations import Citations, marker, without_markers
 
 FILES = {marker(0, 0): "file-a", marker(0, 1): "file-b", marker(3, 12): "file-c"}
+LINK = "sandbox:/mnt/data/"
+LINKS = {
+    LINK + name: f"file-{number}"
+    for number, name in enumerate(
+        [
+            "a.csv",
+            "a.csv.gz",
+            "Q1 report.xlsx",
+            "plot (1).png",
+            "old.xls",
+            "【0:1】.txt",
+            "报告\u30002024.csv",
+        ]
+    )
+}
+LINK_PIECES = st.one_of(
+    st.sampled_from(
+        [*LINKS, *LINKS, LINK, LINK + "a.csv.g", "s", "andbox:", "(", ")", " ", "【0:1†source】", "【0:"]
+    ),
+    st.text(max_size=5),
+)
 PIECES = st.one_of(
     st.sampled_from(
         [
@@ -64,6 +86,40 @@ def test_markers_and_annotations_agree(parts, data):
 def test_text_without_markers_is_left_alone(text):
     if "【" not in text:
         assert said([text])[0] == text
+
+
+@given(st.lists(LINK_PIECES, max_size=10), st.data())
+def test_links_are_found_however_the_answer_is_split(parts, data):
+    whole = "".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    text, annotations, _ = said(pieces, links=LINKS)
+
+    for each in annotations:
+        assert text[each["start_index"] : each["end_index"]] == each["text"]
+    assert said([whole], links=LINKS)[:2] == (text, annotations)
+    assert said(list(whole), links=LINKS)[:2] == (text, annotations)
+
+
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("after", ["", ") and more", "s", ".", "sandbox:"])
+def test_a_link_is_annotated_whatever_its_name_is(link, after):
+    whole = f"文件[file]({link}{after}"
+
+    for pieces in ([whole], list(whole)):
+        text, [annotation], _ = said(pieces, links=LINKS)
+        assert text == whole
+        assert (annotation["text"], annotation["file_path"]) == (link, {"file_id": LINKS[link]})
+
+
+def test_a_link_is_held_back_only_while_it_may_become_one():
+    citations = Citations({}, links=LINKS)
+
+    assert citations.feed(f"See {LINK}Q1 rep").text == "See "
+    assert citations.feed("lies: ").text == f"{LINK}Q1 replies: "
+    assert citations.feed(f"{LINK}a.csv").text == ""
+    [annotation] = citations.feed(", so").annotations
+    assert annotation["text"] == f"{LINK}a.csv"
 
 
 def test_a_marker_is_held_back_until_it_is_whole():

@@ -20,10 +20,8 @@ _MARKER = re.compile(
 # How a marker may look before its end has come.
 _BEGUN = re.compile(r"【\s*(?:\d{1,6}\s*(?:[:：]\s*(?:\d{1,6}\s*)?)?)?(?:(?<=[\d\s])†[^【】]{0,80})?\Z")
 _LINK = "sandbox:/mnt/data/"
-_LINK_BEGUN = re.compile(
-    r"sandbox:[^\s()\[\]<>\"'`]{0,300}\Z|"
-    + "|".join(rf"(?<![\w/]){_LINK[:length]}\Z" for length in range(7, 0, -1))
-)
+# Where either may begin.
+_FIRST = re.compile(f"{_OPEN}|{_LINK[0]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +57,35 @@ class Citations:
         self._held = ""
 
     def feed(self, text: str) -> Cited:
-        """What may be shown now; the beginning of what could be a marker is held back."""
+        """What may be shown now; the beginning of what could be a marker or a link is held back."""
         text = self._held + text
-        opening = text.rfind(_OPEN)
-        if opening < 0 or _BEGUN.match(text, opening) is None:
-            begun = _LINK_BEGUN.search(text) if self._links else None
-            opening = len(text) if begun is None else begun.start()
-        self._held = text[opening:]
-        return self._cited(text[:opening])
+        end = self._settled(text)
+        self._held = text[end:]
+        return self._cited(text[:end])
 
     def close(self) -> Cited:
         """What was held back when the answer ended: nothing, if it is the beginning of a marker."""
         rest, self._held = self._held, ""
         is_begun = rest.startswith(_OPEN) and len(rest) > 1 and (_DAGGER in rest or bool(self._files))
         return self._cited("" if is_begun else rest)
+
+    def _settled(self, text: str) -> int:
+        """How much of the text stays as it is, whatever comes."""
+        place = 0
+        while first := _FIRST.search(text, place):
+            place = first.start()
+            if self._is_begun(text, place):
+                return place
+            whole = self._pattern.match(text, place)
+            place = whole.end() if whole else first.end()
+        return len(text)
+
+    def _is_begun(self, text: str, place: int) -> bool:
+        """Whether the text, from there to its end, may become a marker, a link, or a longer link."""
+        if text[place] == _OPEN:
+            return _BEGUN.match(text, place) is not None
+        rest = len(text) - place
+        return any(rest < len(link) and link.startswith(text[place:]) for link in self._links)
 
     def _cited(self, text: str) -> Cited:
         pieces: list[str] = []
