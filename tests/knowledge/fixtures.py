@@ -80,6 +80,23 @@ def docx() -> bytes:
     return out.getvalue()
 
 
+def docx_of(blocks: str) -> bytes:
+    """A docx of these blocks in WordprocessingML, between two paragraphs of one word."""
+    import docx
+    from docx.oxml.ns import nsdecls
+    from docx.oxml.parser import parse_xml
+
+    document = docx.Document()
+    document.add_paragraph("Before")
+    last = document.add_paragraph("After")
+    spaces = f'{nsdecls("w")} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    for block in parse_xml(f"<w:body {spaces}>{blocks}</w:body>"):
+        last._p.addprevious(block)
+    out = io.BytesIO()
+    document.save(out)
+    return out.getvalue()
+
+
 def pptx() -> bytes:
     import pptx
     from pptx.util import Inches

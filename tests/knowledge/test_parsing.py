@@ -163,6 +163,100 @@ def test_docx(tmp_path: Path) -> None:
     assert text == "Reset your password\nOpen the settings. 密码重置 👍\nname\tvalue\ncolour\tgreen\nThe end."
 
 
+def paragraph(inside: str) -> str:
+    return f"<w:p><w:pPr><w:tabs><w:tab w:val='left'/></w:tabs></w:pPr>{inside}</w:p>"
+
+
+def run(text: str) -> str:
+    return f"<w:r><w:rPr><w:b/></w:rPr><w:t xml:space='preserve'>{text}</w:t></w:r>"
+
+
+def control(inside: str) -> str:
+    return f"<w:sdt><w:sdtPr><w:text/></w:sdtPr><w:sdtContent>{inside}</w:sdtContent></w:sdt>"
+
+
+def cell(text: str, properties: str = "") -> str:
+    return f"<w:tc><w:tcPr>{properties}</w:tcPr>{paragraph(run(text))}</w:tc>"
+
+
+def table(*rows: str) -> str:
+    return f"<w:tbl><w:tblPr/><w:tblGrid><w:gridCol/><w:gridCol/></w:tblGrid>{''.join(rows)}</w:tbl>"
+
+
+def row(*cells: str) -> str:
+    return f"<w:tr>{''.join(cells)}</w:tr>"
+
+
+WIDE, TALL, GOES_ON = "<w:gridSpan w:val='2'/>", "<w:vMerge w:val='restart'/>", "<w:vMerge/>"
+BOX = f"<w:txbxContent>{paragraph(run('in a'))}{table(row(cell('box'), cell('too')))}</w:txbxContent>"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        (control(paragraph(run("a control"))), "a control"),
+        (paragraph(run("by ") + control(run("Ada"))), "by Ada"),
+        (control(table(row(cell("a"), control(cell("b"))), control(row(cell("c"))))), "a\tb\nc"),
+        (paragraph(run("in ") + f"<w:ins>{run('ninety')}</w:ins>" + run(" days")), "in ninety days"),
+        (paragraph("<w:del><w:r><w:delText>ten</w:delText></w:r></w:del>" + run("kept")), "kept"),
+        (
+            paragraph(f"<w:moveFrom>{run('moved')}</w:moveFrom>")
+            + paragraph(f"<w:moveTo>{run('moved')}</w:moveTo>"),
+            "\nmoved",
+        ),
+        (paragraph(f"<w:hyperlink>{run('a link')}</w:hyperlink>"), "a link"),
+        (paragraph(f"<w:fldSimple w:instr='PAGE'>{run('7')}</w:fldSimple>"), "7"),
+        (paragraph("<w:r><w:t>a</w:t><w:tab/><w:t>b</w:t><w:br/><w:t>c</w:t></w:r>"), "a\tb\nc"),
+        (paragraph("<w:r><w:t>a</w:t><w:noBreakHyphen/><w:t>b</w:t><w:br w:type='page'/></w:r>"), "a-b"),
+        (
+            paragraph(f"<w:r><w:t>ar</w:t><w:pict>{BOX}</w:pict><w:t>ound</w:t></w:r>"),
+            "around\nin a\nbox\ttoo",
+        ),
+        (
+            paragraph(
+                f"<w:r><mc:AlternateContent><mc:Choice Requires='wps'>{BOX}</mc:Choice>"
+                f"<mc:Fallback>{BOX}</mc:Fallback></mc:AlternateContent></w:r>"
+            ),
+            "\nin a\nbox\ttoo",
+        ),
+        (
+            paragraph(
+                f"<w:r><w:ruby><w:rt>{run('とう')}</w:rt><w:rubyBase>{run('東')}</w:rubyBase></w:ruby></w:r>"
+                + run("京")
+            ),
+            "東京",
+        ),
+    ],
+)
+def test_all_that_word_shows_in_the_body_is_read(tmp_path: Path, blocks: str, text: str) -> None:
+    path = write(tmp_path, "a", fixtures.docx_of(blocks))
+    assert parse(path, "a.docx").text == f"Before\n{text}\nAfter"
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([row(cell("a", TALL), cell("b")), row(cell("c", GOES_ON), cell("d"))], "a\tb\n\td"),
+        ([row(cell("a", WIDE)), row(cell("b"), cell("c"))], "a\nb\tc"),
+        ([row(cell("a", GOES_ON), cell("b"))], "\tb"),
+        ([row(cell("a", WIDE)), row(cell("b"), cell("c", GOES_ON))], "a\nb\t"),
+        (
+            [row(f"<w:tc>{table(row(cell('in'), cell('ner')))}{paragraph('')}</w:tc>", cell("b"))],
+            "in\tner\n\tb",
+        ),
+    ],
+)
+def test_merged_cells_are_read_where_they_begin(tmp_path: Path, rows: list[str], text: str) -> None:
+    path = write(tmp_path, "a", fixtures.docx_of(table(*rows)))
+    assert parse(path, "a.docx").text == f"Before\n{text}\nAfter"
+
+
+def test_a_cell_may_be_merged_over_many_rows(tmp_path: Path) -> None:
+    rows = [row(cell("tall", GOES_ON if at else TALL), cell(f"row {at}")) for at in range(1_200)]
+    text = parse(write(tmp_path, "a", fixtures.docx_of(table(*rows))), "a.docx").text
+    assert text.splitlines()[-2:] == ["\trow 1199", "After"]
+
+
 def test_pptx(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.pptx()), "a.pptx").text
     assert text == "First slide\n\n第二页\nin a group\nleft\tright\na note"
