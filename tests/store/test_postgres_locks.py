@@ -12,14 +12,18 @@ from assistants_api.domain.job import JobKind
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.files import delete_file
+from assistants_api.services.ingestion import end_abandoned_file, want_indexed
 from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import delete_thread
 from assistants_api.services.vector_stores import create_vector_store, create_vector_store_file
+from assistants_api.store.vector_stores import StoreFiles
+from assistants_api.worker.ingesting import FileCarrier
+from assistants_api.worker.interrupts import StopSignal
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
 from tests.worker.conftest import House, house_over, knowledge_over
-from tests.worker.test_file_search import filed, stored
+from tests.worker.test_file_search import OtherEmbedder, filed, stored
 
 __all__ = ["postgres"]
 
@@ -134,3 +138,63 @@ async def test_a_file_that_is_deleted_while_it_is_added_is_not_there(postgres: A
 
     with pytest.raises(NotFound):
         await adding
+
+
+async def carried(db: Any, knowledge: Any, file: Any) -> None:
+    """A worker indexes a file until no store waits for it."""
+    async with db.begin() as tx:
+        await want_indexed(tx, [file.id], datetime.now(UTC))
+        [job] = await tx.jobs.claim("a worker", JobKind.INGESTION, 1)
+    await FileCarrier(db, knowledge.blobs, knowledge.embedder, knowledge.read).carry(job, StopSignal())
+
+
+async def given_up(db: Any, knowledge: Any, file: Any) -> None:
+    """A file is given up when no store waits for it any more."""
+    async with db.begin() as tx:
+        await want_indexed(tx, [file.id], datetime.now(UTC))
+    assert await end_abandoned_file(db, file.id)
+
+
+async def not_renewed(db: Any, knowledge: Any, file: Any) -> None:
+    """Another embedder, which does not work, is to index a file anew."""
+    await create_vector_store(db, NewVectorStore(files=(NewStoreFile(file.id),)), datetime.now(UTC))
+    await carried(db, knowledge, file)
+    knowledge.embedder = OtherEmbedder()
+    knowledge.embedder.fails = True
+    await carried(db, knowledge, file)
+
+
+@pytest.mark.parametrize(("end", "looks"), [(carried, 1), (given_up, 1), (not_renewed, 3)])
+async def test_a_file_that_is_added_while_its_job_ends_has_a_job(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch, end: Any, looks: int
+) -> None:
+    """It is added right after the last look at who waits for it."""
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    store = (await create_vector_store(postgres, NewVectorStore(), datetime.now(UTC))).store
+    look, waits = StoreFiles.waiting, waiting(postgres)
+    left, added = looks, []
+
+    async def look_and_be_overtaken(self: Any, file_id: str) -> Any:
+        nonlocal left
+        found = await look(self, file_id)
+        left -= not found
+        if left == 0 and not added:
+            new = NewStoreFile(file.id)
+            added.append(
+                asyncio.create_task(create_vector_store_file(postgres, store.id, new, datetime.now(UTC)))
+            )
+
+            async def is_at_it() -> bool:
+                return added[0].done() or await waits()
+
+            await until(is_at_it)
+        return found
+
+    monkeypatch.setattr(StoreFiles, "waiting", look_and_be_overtaken)
+    await end(postgres, knowledge, file)
+    await added[0]
+
+    async with postgres.read() as tx:
+        assert await look(tx.store_files, file.id)
+        assert await tx.jobs.is_open(file.id)

@@ -15,7 +15,8 @@ _FILES_PER_WRITE = 100
 async def want_indexed(tx: Tx, file_ids: Iterable[str], now: datetime) -> None:
     """See to it that a worker indexes these files for every store that waits for them.
 
-    One open job serves all stores that wait for a file; it looks again before it ends.
+    One open job serves all stores that wait for a file. It looks again before it ends, and whoever ends it
+    holds the file before looking: nobody takes a job for open that is about to end.
     """
     wanted = sorted(set(file_ids))
     await tx.files.all_of(wanted, for_update=True)
@@ -44,6 +45,7 @@ async def end_abandoned_file(db: Database, file_id: str) -> bool:
         await tx.jobs.hold(file_id)
         if await tx.jobs.is_held(file_id):
             return False
+        await tx.files.find(file_id, for_update=True)
         message = f"The file was given up: {MAX_ATTEMPTS} workers in turn were lost while they read it."
         waiting = await tx.store_files.waiting(file_id)
         await tx.store_files.end(

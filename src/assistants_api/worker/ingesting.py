@@ -66,7 +66,8 @@ class FileCarrier:
         """The file, if it is still to be indexed; else the job is done."""
         async with self._db.begin() as tx:
             await _fence(tx, job)
-            file = await tx.files.find(job.subject_id)
+            # Held: who adds it to a store meanwhile comes after, and sees that the job is done.
+            file = await tx.files.find(job.subject_id, for_update=True)
             if file is not None:
                 if await tx.store_files.waiting(file.id):
                     return file
@@ -170,6 +171,7 @@ class FileCarrier:
     async def _fail(self, job: Job, last_error: JsonObject) -> None:
         async with self._db.begin() as tx:
             await _fence(tx, job)
+            await tx.files.find(job.subject_id, for_update=True)  # as in `_wanted`
             waiting: Sequence[StoreFile] = await tx.store_files.waiting(job.subject_id)
             ids = [place.id for place in waiting]
             await tx.store_files.end(ids, StoreFileStatus.FAILED, last_error=last_error)
