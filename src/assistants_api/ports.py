@@ -54,7 +54,10 @@ class Blobs(Protocol):
         """Forget these blobs; those that are not there are passed over."""
 
     def older_than(self, seconds: float) -> AsyncIterator[str]:
-        """The keys of blobs that were written at least so long ago."""
+        """The keys of blobs that were written at least so long ago; of nothing else that lies there."""
+
+    async def owner(self, database_id: str) -> str:
+        """The id of the database whose blobs these are: that of the first which asked."""
 
     def describe(self) -> dict[str, Any]:
         """What this is, for health."""

@@ -1,4 +1,4 @@
-"""Blobs on a disk that takes no more."""
+"""Blobs on a disk that takes no more, or holds what others keep there."""
 
 import resource
 from collections.abc import Iterator
@@ -33,3 +33,19 @@ async def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path, small_dis
 
     key = await blobs.write(pieces(1))
     assert b"".join([piece async for piece in blobs.read(key)]) == PIECE
+
+
+async def test_what_others_keep_there_is_none_of_ours(tmp_path):
+    (tmp_path / "00").mkdir()
+    (tmp_path / "00" / "notes.txt").write_text("precious")
+    blobs = DiskBlobs(tmp_path)
+    key = await blobs.write(pieces(1))
+
+    assert [key async for key in blobs.older_than(-1)] == [key]
+
+
+async def test_they_belong_to_the_database_that_asked_first(tmp_path):
+    blobs = DiskBlobs(tmp_path / "blobs")
+
+    assert [await blobs.owner(name) for name in ("first", "second", "first")] == ["first"] * 3
+    assert [key async for key in blobs.older_than(-1)] == []

@@ -118,3 +118,20 @@ async def test_old_blobs_are_listed_by_their_keys(stored):
 
     assert [key async for key in blobs.older_than(3600)] == [old]
     assert f"files/{new}" in objects
+
+
+async def test_what_others_keep_there_is_none_of_ours(stored):
+    blobs, objects = stored
+    old = datetime.now(UTC) - timedelta(hours=3)
+    objects |= {
+        f"files/{key}": (b"precious", old) for key in ("backup.sql", "0" * 31, "0" * 33, f"x/{'0' * 32}")
+    }
+
+    assert [key async for key in blobs.older_than(3600)] == []
+
+
+async def test_they_belong_to_the_database_that_asked_first(stored):
+    blobs, _ = stored
+
+    assert [await blobs.owner(name) for name in ("first", "second", "first")] == ["first"] * 3
+    assert [key async for key in blobs.older_than(-1)] == []

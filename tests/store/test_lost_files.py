@@ -15,6 +15,8 @@ from assistants_api.domain.upload import NewUpload
 from assistants_api.services import files, uploads
 from assistants_api.services.sweeping import forget_old
 from assistants_api.services.threads import create_thread
+from assistants_api.store.opening import open_database, sqlite_url
+from assistants_api.store.wake import Wake
 from assistants_api.tools.code_interpreter import Answer, Picture
 from assistants_api.tools.running_code import RunningCode
 
@@ -130,6 +132,23 @@ async def test_bytes_of_a_commit_that_was_not_done_are_swept(db, tmp_path, monke
     await forget_old(db, blobs)
 
     assert [key async for key in blobs.older_than(-1.0)] == []
+
+
+async def test_bytes_that_belong_to_another_database_are_left_alone(db, tmp_path, monkeypatch, caplog):
+    """Somebody tries another database, and the files of the first still lie there."""
+    monkeypatch.setattr("assistants_api.services.sweeping._ORPHAN_SECONDS", -1.0)
+    blobs = DiskBlobs(tmp_path / "blobs")
+    blob = await blobs.write(words())
+    await files.create_file(db, blobs, NewFile("a.txt", "vision"), blob, 5, NOW)
+    await forget_old(db, blobs)
+    (tmp_path / "other").mkdir()
+    other = await open_database(sqlite_url(tmp_path / "other"), Wake())
+
+    await forget_old(other, blobs)
+
+    assert [key async for key in blobs.older_than(-1.0)] == [blob]
+    assert "the stored files belong to another database" in caplog.text
+    await other.close()
 
 
 async def test_bytes_of_a_refused_part_are_removed_at_once(db, tmp_path):

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import errno
 import os
-import secrets
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from assistants_api.blobs.keys import OWNER, is_key, new_key
 from assistants_api.domain.errors import Unavailable
 
 _PIECE = 1 << 20
@@ -33,7 +33,7 @@ class DiskBlobs:
 
         Raises `Unavailable` when the disk takes no more.
         """
-        key = secrets.token_hex(16)
+        key = new_key()
         await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
         partial = self._incoming / key
         sink = await asyncio.to_thread(partial.open, "xb")
@@ -82,7 +82,12 @@ class DiskBlobs:
         for shelf in await asyncio.to_thread(_folders, self._folder):
             if shelf != self._incoming:
                 for path in await asyncio.to_thread(_old, shelf, before):
-                    yield path.name
+                    if is_key(path.name):
+                        yield path.name
+
+    async def owner(self, database_id: str) -> str:
+        """The id of the database whose blobs these are: that of the first which asked."""
+        return await asyncio.to_thread(self._owner, database_id)
 
     def describe(self) -> dict[str, Any]:
         """What this is, for health."""
@@ -90,6 +95,15 @@ class DiskBlobs:
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / key
+
+    def _owner(self, database_id: str) -> str:
+        mark = self._folder / OWNER
+        if not mark.exists():
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            partial = self._incoming / new_key()
+            partial.write_text(database_id)
+            partial.replace(mark)
+        return mark.read_text()
 
     def _publish(self, partial: Path, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,6 @@
 """Blobs in an S3-compatible object store, through obstore."""
 
 import asyncio
-import secrets
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -12,6 +11,8 @@ from typing import Any
 import obstore
 from obstore.exceptions import NotFoundError
 from obstore.store import S3Store
+
+from assistants_api.blobs.keys import OWNER, is_key, new_key
 
 _PIECE = 8 << 20
 
@@ -31,7 +32,7 @@ class ObjectBlobs:
 
     async def write(self, pieces: AsyncIterable[bytes]) -> str:
         """Store the pieces as one object; its key. An upload that breaks off leaves no object."""
-        key = secrets.token_hex(16)
+        key = new_key()
         with tempfile.TemporaryFile() as whole:
             async for piece in pieces:
                 await asyncio.to_thread(whole.write, piece)
@@ -70,8 +71,16 @@ class ObjectBlobs:
         before = datetime.now(UTC) - timedelta(seconds=seconds)
         async for batch in obstore.list(self._store):
             for entry in batch:
-                if entry["last_modified"] < before:
+                if entry["last_modified"] < before and is_key(entry["path"]):
                     yield entry["path"]
+
+    async def owner(self, database_id: str) -> str:
+        """The id of the database whose blobs these are: that of the first which asked."""
+        try:
+            return b"".join([piece async for piece in self.read(OWNER)]).decode()
+        except FileNotFoundError:
+            await obstore.put_async(self._store, OWNER, database_id.encode())
+            return database_id
 
     def describe(self) -> dict[str, Any]:
         """What this is, for health."""

@@ -146,6 +146,10 @@ async def forget_old(db: Database, blobs: Blobs) -> None:
         await tx.jobs.remove_done(24 * 3600.0)
         await tx.deliveries.remove_ended(24 * 3600.0)
         await tx.removed.forget_old(24 * 3600.0)
+        own = await tx.identity.id()
+    if await blobs.owner(own) != own:
+        logger.warning("the stored files belong to another database: none of them is swept")
+        return
     stale: list[str] = []
     async for key in blobs.older_than(_ORPHAN_SECONDS):
         stale.append(key)

@@ -51,6 +51,8 @@ def _parent(name: str, table: str) -> Column[Any]:
 
 
 # Where deleted objects stood in their lists: who deletes while listing asks for the page after one of them.
+identity = Table("identity", metadata, Column("id", Text, primary_key=True))  # one row
+
 removed = Table(
     "removed",
     metadata,

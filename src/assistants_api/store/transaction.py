@@ -17,6 +17,7 @@ from assistants_api.store.deliveries import Deliveries
 from assistants_api.store.documents import Documents
 from assistants_api.store.events import Events
 from assistants_api.store.files import Files, UploadParts, Uploads
+from assistants_api.store.identity import Identity
 from assistants_api.store.jobs import Jobs
 from assistants_api.store.keys import Keys
 from assistants_api.store.messages import Messages
@@ -72,6 +73,11 @@ class Tx:
     def assistants(self) -> Assistants:
         """Assistants."""
         return Assistants(self)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Who this database is."""
+        return Identity(self)
 
     @cached_property
     def removed(self) -> Removed:
