@@ -65,6 +65,25 @@ def locked_pdf() -> bytes:
     return pdf_of(b"BT ET", more=(lock,), trailer=b"/Encrypt 6 0 R /ID [<00112233> <00112233>]")
 
 
+def form_pdf(value: bytes) -> bytes:
+    """A page that says "Name:", with a form's field that holds a value."""
+    field = (
+        b"<< /Type /Annot /Subtype /Widget /FT /Tx /T (name) /V (%s) /Rect [100 690 300 710] /F 4 /P 3 0 R >>"
+    )
+    return pdf(
+        [
+            b"<< /Type /Catalog /Pages 2 0 R /AcroForm << /Fields [6 0 R] /DA (/F1 12 Tf) /DR "
+            b"<< /Font << /F1 5 0 R >> >> >> >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Annots [6 0 R] "
+            b"/Resources << /Font << /F1 5 0 R >> >> >>",
+            stream(b"BT /F1 12 Tf 50 700 Td (Name:) Tj ET"),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+            field % value,
+        ]
+    )
+
+
 def docx() -> bytes:
     import docx
 

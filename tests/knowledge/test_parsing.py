@@ -158,6 +158,18 @@ def test_pdf(tmp_path: Path) -> None:
     assert text.split() == ["Reset", "your", "password", "Second", "page", "密码"]
 
 
+def test_what_a_pdfs_form_was_filled_with_is_read(tmp_path: Path) -> None:
+    text = parse(write(tmp_path, "a", fixtures.form_pdf(b"Ada Lovelace")), "a.pdf").text
+    assert text.split() == ["Name:", "Ada", "Lovelace"]
+
+
+def test_a_damaged_page_of_a_pdf_costs_no_other(tmp_path: Path) -> None:
+    # The same number of bytes, so that no place in the file changes.
+    data = fixtures.TEXT_PDF.replace(b"/Kids [6 0 R", b"/Kids [1 0 R")
+    assert data != fixtures.TEXT_PDF
+    assert parse(write(tmp_path, "a", data), "a.pdf").text.split() == ["Second", "page", "密码"]
+
+
 def test_docx(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.docx()), "a.docx").text
     assert text == "Reset your password\nOpen the settings. 密码重置 👍\nname\tvalue\ncolour\tgreen\nThe end."
@@ -288,6 +300,7 @@ def test_doc(tmp_path: Path) -> None:
         ("a.pdf", fixtures.locked_pdf(), "password"),
         ("a.pdf", fixtures.pdf_of(b"0 0 9 9 re f"), "scanned"),
         ("a.pdf", b"%PDF-1.4\nnothing", "not a readable PDF"),
+        ("a.pdf", fixtures.pdf_of(b"BT ET").replace(b"/Kids [6 0 R", b"/Kids [1 0 R"), "not a readable PDF"),
         ("a.docx", fixtures.zip_bomb(), "too large"),
     ],
 )
@@ -338,6 +351,7 @@ VALID = {
     "a.doc": fixtures.DOC,
     "a.html": fixtures.HTML,
     "a.pdf": fixtures.TEXT_PDF,
+    "form.pdf": fixtures.form_pdf(b"Ada Lovelace"),
 }
 
 

@@ -1,6 +1,8 @@
-"""PDF through PDFium: the text of its pages, in their order."""
+"""PDF through PDFium: the text of its pages and of their filled forms, in the order of the pages."""
 
+import contextlib
 from pathlib import Path
+from typing import Any
 
 from assistants_api.knowledge.parsed import invalid
 
@@ -9,8 +11,10 @@ _PASSWORD = 4  # FPDF_ERR_PASSWORD in PDFium's fpdfview.h
 
 
 def read(path: Path, max_text: int) -> str:
-    """The text, pages parted by an empty line. Raises ParseFailed when it is locked, broken or only
-    pictures."""
+    """The text, pages parted by an empty line; a damaged page is left out.
+
+    Raises ParseFailed when the file is locked, broken or only pictures.
+    """
     import pypdfium2
 
     try:
@@ -20,14 +24,17 @@ def read(path: Path, max_text: int) -> str:
             raise invalid("because it is protected by a password") from None
         raise invalid("because it is not a readable PDF") from None
     try:
+        with contextlib.suppress(pypdfium2.PdfiumError):  # a broken form costs its own text alone
+            document.init_forms()
         if len(document) > _MOST_PAGES:
             raise invalid("because it is too large")
         pages: list[str] = []
         length = 0
         for number in range(len(document)):
-            page = document[number]
-            text = page.get_textpage().get_text_range()
-            page.close()
+            try:
+                text = _page_text(document, number)
+            except pypdfium2.PdfiumError:
+                continue
             # PDFium marks a hyphen at a line's end with these; the word goes on in the next line.
             pages.append(text.replace("\ufffe", "").replace("\x02", ""))
             length += len(text)
@@ -35,6 +42,22 @@ def read(path: Path, max_text: int) -> str:
                 raise invalid("because it is too large")
     finally:
         document.close()
+    if not pages:
+        raise invalid("because it is not a readable PDF")
     if not any(page.strip() for page in pages):
         raise invalid("because it has no text; scanned pages are not read")
     return "\n\n".join(pages)
+
+
+def _page_text(document: Any, number: int) -> str:
+    import pypdfium2
+
+    if document.formenv:
+        page = document[number]
+        with contextlib.suppress(pypdfium2.PdfiumError):
+            page.flatten()  # what its fields hold becomes text of the page, once it is opened anew
+        page.close()
+    page = document[number]
+    text: str = page.get_textpage().get_text_range()
+    page.close()
+    return text
