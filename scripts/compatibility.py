@@ -73,6 +73,8 @@ def page() -> str:
         "",
         "- `code_interpreter` needs a sandbox (docs/sandbox.md); where none holds, a run that has the tool is refused",
         "  (400, `unsupported_tool`) with the reason.",
+        "- A file of any extension can be uploaded for `assistants`: what cannot be searched is refused when it is attached.",
+        "- A file batch is a `vector_store.files_batch`, as the OpenAPI document and the SDKs say; the original sent `vector_store.file_batch`.",
         "- The bytes of uploaded files can be downloaded whatever their purpose: they are yours.",
         "- `createEmbedding` serves one embedder under every model name, and takes texts, not token numbers (in LangChain:",
         "  `check_embedding_ctx_length=False`). `dimensions` up to its own gives the first ones, at length one.",
