@@ -12,7 +12,7 @@ import pytest
 from assistants_api.domain.errors import InvalidRequest, NotFound, Unavailable
 from assistants_api.domain.sandbox import Done, FileMade, Image, Logs
 from assistants_api.ports import Sandbox
-from assistants_api.sandbox.channel import Frame
+from assistants_api.sandbox.channel import Frame, is_name
 from assistants_api.sandbox.config import SandboxConfig
 from assistants_api.sandbox.session import JailedSession
 from assistants_api.sandbox.watchdog import descendants
@@ -183,6 +183,37 @@ async def test_files_go_in_and_out_whole(session: JailedSession):
     assert [part async for part in session.read("empty")] == []
     with pytest.raises(NotFound):
         [part async for part in session.read("missing")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Screenshot 2025-01-02 at 9.41.00\u202fAM.png",
+        "报告\u30002024.csv",
+        "a\u00a0b.csv",
+        "👩\u200d💻.md",
+        "می\u200cخواهم.csv",
+        "表" * 83 + ".xlsx",
+    ],
+)
+async def test_names_that_users_give_go_in_and_come_out(session: JailedSession, name: str):
+    await session.put(name, source(b"given"))
+    ran = await run(session, f"import os, shutil\nos.mkdir('made')\nshutil.copy({name!r}, 'made')")
+
+    assert ran.done.files == (FileMade(f"made/{name}", 5),)
+    assert b"".join([part async for part in session.read(name)]) == b"given"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "../x", "/x", "x/", "a//b", "a/../b"),
+        *("a\0b", "a\nb", "a\x1bb", "a\x85b", "a\u2028b", "a\u202eb", "a\u2066b", "a\udc80b"),
+        *("x" * 256, "表" * 86, "/".join(["x" * 171] * 3), None, 7),
+    ],
+)
+def test_a_name_that_could_lead_astray_is_none(name: object):
+    assert not is_name(name)
 
 
 async def test_a_file_that_does_not_fit_is_refused_and_not_left_half(session: JailedSession):

@@ -7,6 +7,7 @@ from unicodedata import category
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_NAME = 512
+MAX_NAME_BYTES = 255  # of one that lies in a folder
 
 # What can be parsed for file search (openai-docs of file search, "supported files").
 _CODE = {"c", "cpp", "cs", "css", "go", "java", "js", "json", "php", "py", "rb", "sh", "ts"}
@@ -73,7 +74,10 @@ def expiry(new: NewFile, now: datetime) -> datetime | None:
 def plain_name(filename: str) -> str:
     """The last component of a client's file name, without what controls or turns text; never a path."""
     last = filename.replace("\\", "/").rpartition("/")[2]
-    name = "".join(
-        char for char in last if category(char) not in _UNWRITABLE and char not in _TURNING
-    ).strip()
+    name = "".join(filter(is_plain, last)).strip()
     return "file" if name in ("", ".", "..") else name
+
+
+def is_plain(char: str) -> bool:
+    """Whether a character may be in a name: it neither controls nor turns text."""
+    return category(char) not in _UNWRITABLE and char not in _TURNING

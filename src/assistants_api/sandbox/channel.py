@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from assistants_api.domain.file import MAX_NAME_BYTES, is_plain
 from assistants_api.domain.sandbox import FileMade
 from assistants_api.domain.text import mended
 
@@ -74,8 +75,10 @@ def is_name(name: object) -> bool:
     return (
         isinstance(name, str)
         and 0 < len(name.encode(errors="replace")) <= _MOST_NAME
-        and name.isprintable()
-        and all(part not in ("", ".", "..") and len(part.encode()) <= 255 for part in name.split("/"))
+        and all(map(is_plain, name))
+        and all(
+            part not in ("", ".", "..") and len(part.encode()) <= MAX_NAME_BYTES for part in name.split("/")
+        )
     )
 
 

@@ -9,7 +9,7 @@ from assistants_api.agent.tools import ToolOutput, ToolReturned, add_output, cod
 from assistants_api.blobs.refused import removed_if_refused
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
-from assistants_api.domain.file import File, NewFile, plain_name
+from assistants_api.domain.file import MAX_NAME_BYTES, File, NewFile, plain_name
 from assistants_api.domain.job import LEASE_SECONDS
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
@@ -21,6 +21,7 @@ from assistants_api.tools.code_interpreter import NewFile as MadeFile
 
 PURPOSE = "assistants_output"
 LINK = "sandbox:/mnt/data/"
+_MOST_SUFFIX = 64  # bytes; what is longer is a part of the name
 
 
 class RunningCode:
@@ -107,11 +108,24 @@ class RunningCode:
 
 
 def names_of(files: Sequence[File]) -> list[str]:
-    """Under which name each file lies in /mnt/data: its own, or its id's where two have the same."""
+    """Under which name each file lies in /mnt/data: its own, or with its id where two have the same.
+
+    A longer one than a folder can hold is shortened.
+    """
     names: list[str] = []
     for file in files:
-        names.append(file.filename if file.filename not in names else f"{file.id}-{file.filename}")
+        name = _shortened(file.filename)
+        names.append(name if name not in names else _shortened(f"{file.id}-{file.filename}"))
     return names
+
+
+def _shortened(name: str) -> str:
+    """The name without the end of its stem, where a folder could not hold it otherwise."""
+    suffix = PurePosixPath(name).suffix
+    if len(suffix.encode()) > _MOST_SUFFIX:
+        suffix = ""
+    stem = name.removesuffix(suffix).encode()
+    return stem[: MAX_NAME_BYTES - len(suffix.encode())].decode(errors="ignore") + suffix
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
