@@ -188,6 +188,27 @@ async def test_short_prompts_are_not_counted():
     assert (await fit(context, never, window=8192, prompt_budget=None)).left_out == ()
 
 
+FIELDS = {f"field_{n}": {"type": "string", "description": "what was said"} for n in range(30)}
+CHINESE = {"type": "function", "function": {"name": "f", "description": "天" * 3000}}
+
+
+@pytest.mark.parametrize(
+    ("new", "tokens"),
+    [
+        ({"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": FIELDS}}}, 2000),
+        ({"tools": (CHINESE,)}, 9000),
+    ],
+)
+async def test_what_a_model_is_told_beside_the_messages_is_in_the_budget(new, tokens):
+    async def count(prompt) -> int:
+        return tokens
+
+    context = gather(a_run(**new), "m", said("Hi"), [], [], "")
+
+    with pytest.raises(PromptBudgetSpent):
+        await fit(context, count, window=32768, prompt_budget=tokens - 1)
+
+
 def test_images_are_refused_by_name_for_a_model_without_eyes():
     image = Message("msg_i", NOW, "thread_a", "user", ({"type": "image_url", "image_url": {"url": "x"}},))
 

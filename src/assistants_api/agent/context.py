@@ -221,9 +221,16 @@ def _left(limit: int | None, spent: int) -> int | None:
     return None if limit is None else max(0, limit - spent)
 
 
+def _written(value: object) -> int:
+    """Bytes of a JSON value in a prompt, with room for a template's own way to set it out."""
+    return 2 * len(repr(value).encode())
+
+
 def _upper_bound(prompt: Prompt) -> int:
     """More tokens than the prompt can have: no tokenizer makes more than one token of a byte."""
-    size = len(repr(prompt.tools)) * 2 + len(prompt.answer_start.encode())
+    size = _written(prompt.tools) + len(prompt.answer_start.encode())
+    if prompt.response_format not in ("auto", {"type": "text"}):
+        size += _BYTES_PER_MESSAGE + _written(prompt.response_format)
     for message in prompt.messages:
         size += _BYTES_PER_MESSAGE + len(str(message.content).encode())
         size += sum(
