@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 FREE, END, FAT = 0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFD
@@ -84,7 +85,7 @@ def form_pdf(value: bytes) -> bytes:
     )
 
 
-def docx() -> bytes:
+def docx(picture: bytes = b"") -> bytes:
     import docx
 
     document = docx.Document()
@@ -94,6 +95,8 @@ def docx() -> bytes:
     for at, word in enumerate(("name", "value", "colour", "green")):
         table.cell(at // 2, at % 2).text = word
     document.add_paragraph("The end.")
+    if picture:
+        document.add_picture(io.BytesIO(picture))
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()
@@ -116,7 +119,7 @@ def docx_of(blocks: str) -> bytes:
     return out.getvalue()
 
 
-def pptx() -> bytes:
+def pptx(picture: bytes = b"") -> bytes:
     import pptx
     from pptx.util import Inches
 
@@ -129,6 +132,8 @@ def pptx() -> bytes:
     table = slide.shapes.add_table(1, 2, 0, 0, Inches(2), Inches(1)).table
     table.cell(0, 0).text, table.cell(0, 1).text = "left", "right"
     slide.notes_slide.notes_text_frame.text = "a note"
+    if picture:
+        slide.shapes.add_picture(io.BytesIO(picture), 0, 0)
     out = io.BytesIO()
     show.save(out)
     return out.getvalue()
@@ -192,6 +197,27 @@ def doc(*pieces: str, version: int = 0xC1, flags: int = 0x0200) -> bytes:
     struct.pack_into("<H", main, 0x0A, flags)
     struct.pack_into("<II", main, 0x01A2, 16, len(clx))
     return ole({"WordDocument": bytes(main), "1Table": bytes(16) + clx})
+
+
+def bitmap(side: int) -> bytes:
+    """A white square as an uncompressed picture."""
+    size = 3 * side * side
+    header = struct.pack(
+        "<IIIIiiHHIIiiII", 54 + size, 0, 54, 40, side, side, 1, 24, 0, size, 2835, 2835, 0, 0
+    )
+    return b"BM" + header + b"\xff" * size
+
+
+def repacked(data: bytes, name: str, change: Callable[[bytes], bytes], new_name: str = "") -> bytes:
+    """The package with one part changed, deflated, and perhaps renamed; the others are stored."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for part in old.namelist():
+            if part == name:
+                new.writestr(new_name or name, change(old.read(part)), zipfile.ZIP_DEFLATED)
+            else:
+                new.writestr(part, old.read(part))
+    return out.getvalue()
 
 
 def zip_bomb() -> bytes:

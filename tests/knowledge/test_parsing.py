@@ -5,10 +5,12 @@ import io
 import json
 import random
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from assistants_api.knowledge.formats import package
 from assistants_api.knowledge.parsed import Parsed, ParseFailed
 from assistants_api.knowledge.parsing import EXTENSIONS, parse
 from tests.knowledge import fixtures
@@ -325,6 +327,45 @@ def test_too_much_text_is_too_large(tmp_path: Path, name: str, data: bytes) -> N
         failure(tmp_path, name, data, max_text=8).message
         == "The file could not be parsed because it is too large."
     )
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.docx", fixtures.docx), ("a.pptx", fixtures.pptx)])
+def test_a_plain_picture_is_no_zip_bomb(tmp_path: Path, name: str, make: Callable[[bytes], bytes]) -> None:
+    path = write(tmp_path, "a", make(fixtures.bitmap(1_200)))
+    assert parse(path, name).text.rstrip() == parse(write(tmp_path, "b", make(b"")), name).text
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.docx", fixtures.docx), ("a.pptx", fixtures.pptx)])
+def test_pictures_are_never_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, make: Callable[[bytes], bytes]
+) -> None:
+    stored = fixtures.repacked(make(fixtures.bitmap(1_200)), "[Content_Types].xml", bytes)
+    broken = stored.replace(
+        b"\xff" * 99, b"\xfe" * 99
+    )  # unpacking it would raise, for its checksum is another
+    monkeypatch.setattr(package, "_MOST_UNPACKED", 2 << 20)
+    assert parse(write(tmp_path, "a", broken), name).text
+
+
+def padded(part: bytes) -> bytes:
+    """The part with a comment of 64 MiB before its last tag."""
+    at = part.rindex(b"</")
+    return part[:at] + b"<!--" + b" " * (64 << 20) + b"-->" + part[at:]
+
+
+@pytest.mark.parametrize("part", ["word/document.xml", "word/styles.xml", "word/_rels/document.xml.rels"])
+def test_a_zip_bomb_in_any_part_that_is_read_is_too_large(tmp_path: Path, part: str) -> None:
+    data = fixtures.repacked(fixtures.docx(), part, padded)
+    assert "too large" in failure(tmp_path, "a.docx", data).message
+
+
+def test_a_zip_bomb_by_another_name_stays_packed(tmp_path: Path) -> None:
+    data = fixtures.repacked(fixtures.docx(), "word/document.xml", padded, "word/document.bin")
+    for part in ("[Content_Types].xml", "_rels/.rels"):
+        data = fixtures.repacked(
+            data, part, lambda xml: xml.replace(b"word/document.xml", b"word/document.bin")
+        )
+    assert failure(tmp_path, "a.docx", data).code == "invalid_file"
 
 
 def test_an_entity_bomb_in_a_docx_stays_folded(tmp_path: Path) -> None:

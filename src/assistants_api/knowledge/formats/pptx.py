@@ -9,11 +9,10 @@ from assistants_api.knowledge.formats import package
 
 def read(path: Path) -> str:
     """Slides in their order, parted by an empty line."""
-    package.check(path, "ppt/")
     import pptx
 
     slides: list[str] = []
-    for slide in pptx.Presentation(str(path)).slides:
+    for slide in pptx.Presentation(package.opened(path, "ppt/")).slides:
         lines = list(_lines(slide.shapes))
         if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
             lines.append(slide.notes_slide.notes_text_frame.text)
