@@ -112,20 +112,62 @@ async def test_files_of_another_embedder_are_indexed_anew_at_the_start(db):
     assert await want_renewed(db, "other", NOW) == 0
 
 
+class Halting(HashEmbedder):
+    """Stops before its second call, until it is let go."""
+
+    def __init__(self):
+        self.gate = asyncio.Event()
+        self.calls = 0
+
+    async def embed(self, texts):
+        self.calls += 1
+        if self.calls == 2:
+            await self.gate.wait()
+        return await super().embed(texts)
+
+
+class Narrow(OtherEmbedder):
+    """Its vectors are shorter."""
+
+    async def embed(self, texts):
+        return [vector[:64] for vector in await super().embed(texts)]
+
+
+LONG = "The zebra crosses the road. " * 6000
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_what_another_embedder_left_half_done_is_begun_anew(db, is_told):
+    """Also where it is not told who began, as of files from before."""
+    before = knowledge_over(db, embedder=Halting())
+    async with house_over(db, ScriptedEngine(), knowledge=before, lease_seconds=0.3):
+        file = await filed(db, before, text=LONG)
+        store = (await create_vector_store(db, NewVectorStore(files=(NewStoreFile(file.id),)), NOW)).store
+        await until(lambda: before.embedder.calls == 2)
+    half = await get_file_trace(db, store.id, file.id)
+    if not is_told:
+        async with db.begin() as tx:
+            await tx.documents.indexed(file.id, None)
+    other = Narrow()
+    after = replace(before, embedder=other, searcher=Searcher(db, other))
+    async with house_over(db, ScriptedEngine(), knowledge=after):
+
+        async def is_done():
+            return (await get_vector_store(db, store.id, NOW)).status == "completed"
+
+        await until(is_done)
+    whole = await get_file_trace(db, store.id, file.id)
+    found = await after.searcher.search([store], ["zebra"], limit=1, uses_keywords=False)
+
+    assert 0 < half["windows"]["done"] < half["windows"]["total"]
+    assert whole["windows"] == {"done": half["windows"]["total"], "total": half["windows"]["total"]}
+    assert whole["embedder"] == "other"
+    assert found.hits
+
+
 async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):
-    gate = asyncio.Event()
-
-    class Slow(HashEmbedder):
-        async def embed(self, texts):
-            if self.calls:
-                await gate.wait()
-            self.calls += 1
-            return await super().embed(texts)
-
-        calls = 0
-
-    knowledge = knowledge_over(db, embedder=Slow())
-    file = await filed(db, knowledge, text="The zebra crosses the road. " * 6000)
+    knowledge = knowledge_over(db, embedder=Halting())
+    file = await filed(db, knowledge, text=LONG)
     store = (await create_vector_store(db, NewVectorStore(files=(NewStoreFile(file.id),)), NOW)).store
     waiting = await get_file_trace(db, store.id, file.id)
     async with house_over(db, ScriptedEngine(), knowledge=knowledge):
@@ -135,7 +177,7 @@ async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):
 
         await until(is_under_way)
         indexing = await get_file_trace(db, store.id, file.id)
-        gate.set()
+        knowledge.embedder.gate.set()
 
         async def is_over():
             return (await get_file_trace(db, store.id, file.id))["stage"] == "completed"
@@ -144,6 +186,7 @@ async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):
 
     assert (waiting["stage"], waiting["windows"]) == ("waiting", {"done": 0, "total": None})
     assert (indexing["stage"], indexing["attempt"]) == ("indexing", 1)
+    assert indexing["embedder"] is None
     assert 0 < indexing["windows"]["done"] < indexing["windows"]["total"]
     assert indexing["tokens"] > 30_000
 

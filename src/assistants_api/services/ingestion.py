@@ -5,11 +5,22 @@ from datetime import datetime
 
 from assistants_api.domain import ids
 from assistants_api.domain.job import MAX_ATTEMPTS, Job, JobKind
-from assistants_api.domain.vector_store import StoreFileStatus
+from assistants_api.domain.vector_store import Document, StoreFileStatus
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 
 _FILES_PER_WRITE = 100
+_BEGUN = "begun: "
+
+
+def begun_by(embedder: str) -> str:
+    """What is written as a document's embedder until `embedder` has done all of it: only it may go on."""
+    return f"{_BEGUN}{embedder}"
+
+
+def is_whole(document: Document) -> bool:
+    """Whether every window of the document is there; where nobody is named, nobody knows who began."""
+    return document.embedder is not None and not document.embedder.startswith(_BEGUN)
 
 
 async def want_indexed(tx: Tx, file_ids: Iterable[str], now: datetime) -> None:

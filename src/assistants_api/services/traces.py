@@ -4,6 +4,7 @@ import asyncio
 
 from assistants_api.domain.json import JsonObject
 from assistants_api.knowledge.chunking import windows
+from assistants_api.services.ingestion import is_whole
 from assistants_api.services.runs import run_of
 from assistants_api.store.database import Database
 
@@ -36,9 +37,11 @@ async def get_file_trace(db: Database, store_id: str, file_id: str) -> JsonObjec
         job = await tx.jobs.open_of(file_id)
         now = await tx.now()
     total: int | None = None
-    if document is not None:
-        is_whole = document.embedder is not None
-        total = done if is_whole else len(await asyncio.to_thread(windows, document.text))
+    embedder: str | None = None
+    if document is not None and is_whole(document):
+        total, embedder = done, document.embedder
+    elif document is not None:
+        total = len(await asyncio.to_thread(windows, document.text))
     is_held = job is not None and job.lease_until is not None and job.lease_until > now
     return {
         "object": "vector_store.file.trace",
@@ -50,7 +53,7 @@ async def get_file_trace(db: Database, store_id: str, file_id: str) -> JsonObjec
         "stage": _stage(place.status.value, document is not None, is_held=is_held),
         "tokens": None if document is None else document.tokens,
         "windows": {"done": done, "total": total},
-        "embedder": None if document is None else document.embedder,
+        "embedder": embedder,
         "attempt": None if job is None else job.attempt,
     }
 

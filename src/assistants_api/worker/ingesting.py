@@ -16,6 +16,7 @@ from assistants_api.domain.vector_store import Document, StoreFile, StoreFileSta
 from assistants_api.knowledge import chunking
 from assistants_api.knowledge.parsed import Parsed, ParseFailed
 from assistants_api.ports import Blobs, Embedder
+from assistants_api.services.ingestion import begun_by
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import indexed_topic
@@ -36,7 +37,7 @@ class FileCarrier:
 
     Reading and embedding are done once for a file, whichever stores have it; cutting into chunks is done
     for each store. Every write is fenced by the job's lease, and what is written stays, so that the next
-    attempt goes on with the window at which a lost one stopped.
+    attempt goes on with the window at which a lost one stopped, or begins anew if that had another embedder.
     """
 
     def __init__(self, db: Database, blobs: Blobs, embedder: Embedder, read: Read) -> None:
@@ -88,7 +89,8 @@ class FileCarrier:
         """The file's document with all its windows; None when nobody waits for it any more."""
         async with self._db.read(is_long=True) as tx:
             document = await tx.documents.find(file.id)
-        if document is None or document.embedder not in (None, self._embedder.name):
+        begun = begun_by(self._embedder.name)
+        if document is None or document.embedder not in (begun, self._embedder.name):
             if document is not None:
                 await self._embedder.embed(["Does it work?"])  # the old index goes only if a new one can come
             text = await self._text(file) if document is None else document.text
@@ -101,11 +103,11 @@ class FileCarrier:
                     "The file could not be parsed because it is too large:"
                     f" it has {len(spans)} tokens, {MAX_TOKENS} are allowed.",
                 )
-            document = Document(file.id, text, len(spans))
+            document = Document(file.id, text, len(spans), begun)
             async with self._db.begin() as tx:
                 await _fence(tx, job)
                 await tx.documents.put(document)
-        if document.embedder is None and not await self._embed(job, document):
+        if document.embedder == begun and not await self._embed(job, document):
             return None
         return document
 
