@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from assistants_api.services.vector_stores import (
     get_file_batch,
     get_vector_store_file,
 )
+from assistants_api.worker import delivering
 from assistants_api.worker.delivering import WebhookCarrier, read_secret
 from assistants_api.worker.worker import Desk
 from tests.conftest import until
@@ -66,9 +67,22 @@ class Receiver:
         return [payload["type"] for payload in self.payloads()]
 
 
+class Dripper(Receiver):
+    """Begins its answer as it is told to, and goes on line by line until nobody listens."""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self.answers[0].encode())
+        with closing(writer), suppress(ConnectionError):
+            while True:
+                writer.write(b"x: y\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+
 @asynccontextmanager
-async def receiving(*answers: str) -> AsyncIterator[Receiver]:
-    receiver = Receiver(*answers)
+async def receiving(*answers: str, by: type[Receiver] = Receiver) -> AsyncIterator[Receiver]:
+    receiver = by(*answers)
     server = await asyncio.start_server(receiver.handle, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
@@ -171,6 +185,26 @@ async def test_it_is_given_up_at_last_and_the_reason_is_kept(db, answers, attemp
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.FAILED, attempts)
     assert delivery.last_error == f"It answered {answers[0][:3]}."
     assert len(receiver.heard) == attempts
+
+
+async def test_the_head_of_an_answer_is_enough(sqlite_db):
+    async with receiving("HTTP/1.1 200 OK\r\n\r\n", by=Dripper) as receiver:
+        async with house_with(sqlite_db, receiver) as house:
+            await house.events(await house.start())
+            [delivery] = await settled(sqlite_db)
+
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.DELIVERED, 1)
+
+
+async def test_an_answer_that_never_comes_whole_is_a_failed_attempt(sqlite_db, monkeypatch):
+    monkeypatch.setattr(delivering, "_TIMEOUT", 0.2)
+    async with receiving("HTTP/1.1 200 OK\r\n", by=Dripper) as receiver:
+        async with house_with(sqlite_db, receiver, pauses=(0.0,)) as house:
+            await house.events(await house.start())
+            [delivery] = await settled(sqlite_db)
+
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.FAILED, 2)
+    assert delivery.last_error == "It did not answer within 0.2 seconds."
 
 
 async def test_a_pause_lets_others_work_and_survives_its_worker(db):

@@ -1,5 +1,6 @@
 """Delivers webhooks: signed, tried again with growing pauses, at least once."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -67,9 +68,16 @@ class WebhookCarrier:
             **signed(self._secret, delivery.event_id, int(time.time()), body),
         }
         try:
+            # httpx would count the time of each read. The answer's body is not read: it may never end.
             # Redirects are not followed: they would lead where the operator did not allow.
-            async with httpx.AsyncClient(timeout=_TIMEOUT, follow_redirects=False, trust_env=False) as http:
-                response = await http.post(delivery.url, content=body, headers=headers)
+            async with (
+                asyncio.timeout(_TIMEOUT),
+                httpx.AsyncClient(timeout=None, follow_redirects=False, trust_env=False) as http,
+                http.stream("POST", delivery.url, content=body, headers=headers) as response,
+            ):
+                pass
+        except TimeoutError:
+            return _Outcome(False, reason=f"It did not answer within {_TIMEOUT:g} seconds.")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return _Outcome(False, reason=f"{type(error).__name__}: {error}"[:500])
         if response.is_success:
