@@ -1,6 +1,7 @@
 """The remote engine against a server on a socket that plays what real servers send."""
 
 import asyncio
+import json
 from contextlib import aclosing
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.engine.upstreams import (
     HELLO,
     TOOL,
     Answer,
+    Upstream,
     asking,
     asks,
     delta,
@@ -246,6 +248,35 @@ async def test_nothing_is_tried_again_after_the_first_piece() -> None:
 
     assert heard[-1] == Text("half", 1)
     assert len(upstream.bodies) == 1
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [1, 2, 1000])
+async def test_a_line_ends_where_an_event_stream_ends_it_and_nowhere_else(line_end: bytes, size: int) -> None:
+    said = "one\u2028two\u2029three\x85four\x0cfive\U0001f600"
+    lines = (json.dumps(chunk, ensure_ascii=False) for chunk in (delta(content=said), end(), usage(5, 2)))
+    raw = "".join(f": hi\nevent: x\ndata: {line}\n\n" for line in (*lines, "[DONE]")).encode()
+    async with asking(in_pieces(raw.replace(b"\n", line_end), size)) as (engine, _):
+        parts = await parts_of(engine)
+
+    assert "".join(words_of(parts)) == said
+    assert parts[-1] == Stop("stop", Usage(5, 2))
+
+
+def in_pieces(raw: bytes, size: int) -> Answer:
+    """An event stream whose bytes come so many at a time."""
+
+    async def send(_: Upstream, writer: asyncio.StreamWriter) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
+        for first in range(0, len(raw), size):
+            piece = raw[first : first + size]
+            writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    return send
 
 
 async def test_closing_a_turn_closes_the_connection() -> None:

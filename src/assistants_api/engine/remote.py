@@ -5,6 +5,7 @@ It cannot continue a partial answer. Token counts before a call are estimates (f
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
@@ -22,6 +23,9 @@ from assistants_api.engine.server import Address, Broken, Patience, Server
 
 # How long a connection may take to end its stream after the last event, to be used again.
 _TAIL_SECONDS = 0.5
+
+# A carriage return that came last waits for the line feed that may belong to it.
+_LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 class RemoteEngine:
@@ -165,14 +169,25 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[dict[str, Any], No
 async def _events(response: httpx.Response) -> AsyncGenerator[str, None]:
     """The data of each event; an event may have several data lines."""
     lines: list[str] = []
-    async for line in response.aiter_lines():
-        if line.startswith("data:"):
-            lines.append(line[5:].removeprefix(" "))
-        elif not line and lines:
-            yield "\n".join(lines)
-            lines = []
+    async with aclosing(_lines(response)) as every:
+        async for line in every:
+            if line.startswith("data:"):
+                lines.append(line[5:].removeprefix(" "))
+            elif not line and lines:
+                yield "\n".join(lines)
+                lines = []
     if lines:
         yield "\n".join(lines)
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """The lines of an event stream. What ends a line elsewhere, as U+2028 does, may stand in its JSON."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = _LINE_END.split(rest + piece)
+        for line in lines:
+            yield line.decode("utf-8", "replace")
+    yield rest.decode("utf-8", "replace").removesuffix("\r")
 
 
 def _read(data: str | bytes) -> dict[str, Any]:
