@@ -111,6 +111,29 @@ def test_damaged_utf8_loses_what_is_damaged_alone(tmp_path: Path, data: bytes, t
     assert parse(write(tmp_path, "a", data), "a.txt").text == text
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (codecs.BOM_UTF8 + b"Plain text \xff here", "Plain text \ufffd here"),
+        (codecs.BOM_UTF8 + ("Größe " * 200).encode() + b"\xe4", "Größe " * 200 + "\ufffd"),
+        (codecs.BOM_UTF16_LE + b"a\0\x3d\xd8b\0", "a\ufffdb"),
+        (codecs.BOM_UTF16_BE + b"\0a\xdc\x4d\0b", "a\ufffdb"),
+        (codecs.BOM_UTF16_LE + b"a\0b\0c", "ab\ufffd"),
+        (codecs.BOM_UTF32_LE + b"a\0\0\0\xff\xff\xff\xffb\0\0\0", "a\ufffdb"),
+    ],
+)
+def test_damaged_text_with_a_mark_loses_what_is_damaged_alone(tmp_path: Path, data: bytes, text: str) -> None:
+    assert parse(write(tmp_path, "a", data), "a.txt").text == text
+
+
+@pytest.mark.parametrize(
+    "mark", [codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE]
+)
+def test_a_mark_does_not_make_text_of_binary_data(tmp_path: Path, mark: bytes) -> None:
+    data = mark + random.Random(1).randbytes(4_000)
+    assert "encoding is not known" in failure(tmp_path, "a.txt", data).message
+
+
 def test_a_character_cut_at_the_end_does_not_change_the_guess(tmp_path: Path) -> None:
     data = CHINESE.encode("gbk")[:-1]
     assert parse(write(tmp_path, "a", data), "a.txt").text == CHINESE[:-1] + "\ufffd"

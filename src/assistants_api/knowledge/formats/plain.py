@@ -5,7 +5,7 @@ import contextlib
 import re
 
 from assistants_api.knowledge.formats import encodings
-from assistants_api.knowledge.parsed import invalid
+from assistants_api.knowledge.parsed import ParseFailed, invalid
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -22,6 +22,7 @@ _NAMED = {
     **{name: name for name in ("euc-jp", "koi8-r", "koi8-u", "iso-8859-2", "iso-8859-15")},
     **{"big5": "cp950", "shift_jis": "cp932", "euc-kr": "cp949"},
 }
+_FEW = 8  # damaged characters that any text may have
 _CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -29,7 +30,7 @@ def read(data: bytes, named: str = "") -> str:
     """The text of the bytes, which may name their encoding. Raises ParseFailed for binary content."""
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return _decoded(data, encoding)
+            return _marked(data, encoding)
     if b"\0" in data:
         raise invalid("because it holds binary data, not text")
     try:
@@ -50,12 +51,23 @@ def _unmarked(data: bytes, named: str) -> str:
             return encodings.decode(data, _NAMED[named])
     encoding = encodings.guess(data)
     if encoding is None:
-        raise invalid("because its character encoding is not known")
-    return _decoded(data, encoding)
-
-
-def _decoded(data: bytes, encoding: str) -> str:
+        raise _unknown()
     try:
         return encodings.decode(data, encoding)
     except UnicodeError:
-        raise invalid("because its character encoding is not known") from None
+        raise _unknown() from None
+
+
+def _marked(data: bytes, encoding: str) -> str:
+    """Text with a mark, which loses what is damaged; binary data that begin like one are damaged all over."""
+    with contextlib.suppress(UnicodeError):
+        return encodings.decode(data, encoding)
+    text = data.decode(encoding, "replace")
+    share = 10 if encoding == "utf-8-sig" else 100  # of any bytes, 3 % are half a pair in UTF-16
+    if text.count("\ufffd") > _FEW + len(text) // share:
+        raise _unknown()
+    return text
+
+
+def _unknown() -> ParseFailed:
+    return invalid("because its character encoding is not known")
