@@ -147,6 +147,28 @@ def test_a_schema_that_cannot_be_enforced_is_refused_by_name(model: Any) -> None
     assert caught.value.code == "invalid_prompt"
 
 
+def chain(levels: int) -> Any:
+    """A schema whose every definition leads to the next one."""
+    links = {f"a{n}": {"$ref": f"#/$defs/a{n + 1}"} for n in range(levels)}
+    return {"$ref": "#/$defs/a0", "$defs": {**links, f"a{levels}": {"type": "object"}}}
+
+
+def test_a_form_that_is_nested_too_deeply_is_refused_before_the_grammar_sees_it(model: Any) -> None:
+    with pytest.raises(EngineFailed, match="is nested too deeply") as caught:
+        model.grammars.constraint(in_form(chain(4000)), "", [])
+
+    assert caught.value.code == "invalid_prompt"
+
+
+def test_parameters_that_are_nested_too_deeply_are_never_given_to_the_grammar(model: Any) -> None:
+    function = {"name": "deep", "parameters": chain(4000)}
+    strict = {**function, "strict": True}
+
+    assert model.grammars.call([{"type": "function", "function": function}], "<tool_call>")
+    with pytest.raises(EngineFailed, match="'deep' cannot be enforced: it is nested too deeply"):
+        model.grammars.call([{"type": "function", "function": strict}], "<tool_call>")
+
+
 MARKERS = ("<tool_call>", "<tool_call>\n", '<tool_call>\n{"na')
 
 

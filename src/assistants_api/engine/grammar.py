@@ -162,6 +162,10 @@ def _form_of(prompt: Prompt) -> str | None:
         case {"type": "json_object"}:
             return schemas.rule(schemas.ANY_OBJECT, is_strict=False)
         case {"type": "json_schema", "json_schema": {"schema": schema, **rest}}:
+            if excess := schemas.excess(schema):
+                raise EngineFailed(
+                    f"The form of the answer cannot be enforced: {excess}", code="invalid_prompt"
+                )
             return schemas.rule(schema or {}, is_strict=bool(rest.get("strict")))
         case {"type": "json_schema"}:
             return schemas.rule({}, is_strict=False)

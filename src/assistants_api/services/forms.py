@@ -10,15 +10,21 @@ from assistants_api.engine import schemas
 
 
 def refuse_forms(response_format: str | JsonObject, tools: Iterable[JsonObject], engine: EngineFacts) -> None:
-    """`InvalidRequest` for a response format or a strict function that this engine cannot hold answers to."""
+    """`InvalidRequest` for a response format or a strict function that this engine cannot hold answers to.
+
+    Any function is refused whose schema no engine should read.
+    """
     if not isinstance(response_format, str) and response_format["type"] != "text":
         _refuse_format(response_format, engine)
     if not engine.enforces_schemas:
         return
     for place, tool in enumerate(tools):
-        if tool["type"] == "function" and tool["function"].get("strict"):
+        if tool["type"] == "function":
             function: Any = tool["function"]
-            if problem := schemas.problem(schemas.of_function(function), is_strict=True):
+            schema = schemas.of_function(function)
+            is_strict = bool(function.get("strict"))
+            problem = schemas.problem(schema, is_strict=True) if is_strict else schemas.excess(schema)
+            if problem:
                 raise InvalidRequest(
                     f"Invalid schema for function '{function['name']}': {problem}",
                     param=f"tools[{place}].function.parameters",
