@@ -19,6 +19,7 @@ from assistants_api.domain.prompt import (
     ToolCall,
 )
 from assistants_api.domain.usage import Usage
+from assistants_api.engine import remote
 from assistants_api.engine.remote import RemoteEngine
 from tests.engine.conftest import until
 from tests.engine.upstreams import (
@@ -277,6 +278,31 @@ def in_pieces(raw: bytes, size: int) -> Answer:
         await writer.drain()
 
     return send
+
+
+WHOLE = (delta(content="Hello"), end())
+
+
+@pytest.mark.parametrize(
+    ("answer", "used"),
+    [
+        (drops(*WHOLE), None),
+        (drops(*WHOLE, usage(5, 2)), Usage(5, 2)),
+        (streams(*WHOLE, done=False, ends=False), None),
+        (streams(*WHOLE, usage(5, 2), done=False, ends=False), Usage(5, 2)),
+    ],
+)
+async def test_an_answer_that_is_whole_needs_no_end_of_its_stream(
+    answer: Answer, used: Usage | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "_USAGE_SECONDS", 0.05)
+    async with asking(answer) as (engine, _):
+        async with asyncio.timeout(60):
+            parts = await parts_of(engine)
+
+        used = used or Usage(await engine.count(asks()), 2)
+        assert parts[1:] == [Text("Hello", 2), Stop("stop", used)]
+        assert engine.describe().details["upstreams"][0]["failures"] == 0
 
 
 async def test_closing_a_turn_closes_the_connection() -> None:

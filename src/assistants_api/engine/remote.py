@@ -23,6 +23,8 @@ from assistants_api.engine.server import Address, Broken, Patience, Server
 
 # How long a connection may take to end its stream after the last event, to be used again.
 _TAIL_SECONDS = 0.5
+# How long a server may take, once the answer is whole, to tell what it has counted.
+_USAGE_SECONDS = 5.0
 
 # A carriage return that came last waits for the line feed that may belong to it.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
@@ -124,7 +126,7 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
     try:
         async with server.client.stream("POST", "chat/completions", json=body) as response:
             await check(response)
-            async with aclosing(_chunks(response)) as chunks:
+            async with aclosing(_chunks(response)) as every, aclosing(_awaited(every, answer)) as chunks:
                 async for chunk in chunks:
                     text = answer.take(chunk)
                     thought, pieces = answer.fresh_thought(), answer.fresh_pieces()
@@ -138,7 +140,8 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
                     for piece in pieces:
                         yield piece
     except httpx.HTTPError as error:
-        raise lost(error) from error
+        if answer.reason is None:
+            raise lost(error) from error
     if answer.reason is None:
         raise Broken(EngineFailed("The upstream server ended in the middle of its answer."))
     if not is_started:
@@ -146,6 +149,19 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
     for call in answer.calls:
         yield call
     yield Stop(answer.stop_reason(), answer.spent(prompt))
+
+
+async def _awaited(
+    chunks: AsyncGenerator[dict[str, Any], None], answer: upstream.Answer
+) -> AsyncGenerator[dict[str, Any], None]:
+    """The chunks; for what follows the end of the answer, nobody waits long."""
+    while True:
+        try:
+            async with asyncio.timeout(None if answer.reason is None else _USAGE_SECONDS):
+                chunk = await anext(chunks)
+        except (StopAsyncIteration, TimeoutError):
+            return
+        yield chunk
 
 
 async def _chunks(response: httpx.Response) -> AsyncGenerator[dict[str, Any], None]:
