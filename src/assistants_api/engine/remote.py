@@ -7,8 +7,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,8 @@ _USAGE_SECONDS = 5.0
 
 # A carriage return that came last waits for the line feed that may belong to it.
 _LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
+
+_NO_COMPLETION = "The upstream server sent something that is not a chat completion."
 
 
 class RemoteEngine:
@@ -128,7 +130,8 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
             await check(response)
             async with aclosing(_chunks(response)) as every, aclosing(_awaited(every, answer)) as chunks:
                 async for chunk in chunks:
-                    text = answer.take(chunk)
+                    with _understood():
+                        text = answer.take(chunk)
                     thought, pieces = answer.fresh_thought(), answer.fresh_pieces()
                     if not is_started and (text or thought or pieces):
                         is_started = True
@@ -210,17 +213,27 @@ def _read(data: str | bytes) -> dict[str, Any]:
     """A chunk; raises for one that is none, or that tells of an error."""
     try:
         chunk = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Broken(EngineFailed("The upstream server sent something that is not JSON.")) from error
     if not isinstance(chunk, dict):
-        raise Broken(EngineFailed("The upstream server sent something that is not a chat completion."))
+        raise Broken(EngineFailed(_NO_COMPLETION))
     if (status := upstream.status_of(chunk)) is not None:
         raise judged(status, upstream.failure(status, chunk))
     return chunk
 
 
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Around the reading of a chunk: one that has another shape than it should is the server's failure."""
+    try:
+        yield
+    except (AttributeError, TypeError, ValueError) as error:
+        raise Broken(EngineFailed(_NO_COMPLETION)) from error
+
+
 def _unstreamed(whole: dict[str, Any]) -> dict[str, Any]:
     """A whole completion in the shape of a chunk."""
-    for choice in whole.get("choices") or ():
-        choice["delta"] = choice.get("message") or {}
+    with _understood():
+        for choice in whole.get("choices") or ():
+            choice["delta"] = choice.get("message") or {}
     return whole

@@ -143,7 +143,7 @@ class Answer:
     _first: _Pieces | None = None
 
     def take(self, chunk: dict[str, Any]) -> str:
-        """Adds a chunk; the text that is new in it."""
+        """Adds a chunk; the text that is new in it. What is no chunk raises as reading it does."""
         match chunk.get("usage"):
             case {"prompt_tokens": int(asked), "completion_tokens": int(said)}:
                 self.usage = Usage(asked, said)
@@ -187,7 +187,7 @@ class Answer:
 
     def _add(self, piece: dict[str, Any], place: int) -> None:
         index = piece.get("index")
-        index = place if index is None else index
+        index = place if index is None else int(index)
         function = piece.get("function") or {}
         name = mended(function.get("name") or "")
         id = mended(piece.get("id") or "")
