@@ -4,18 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.job import LEASE_SECONDS
+from assistants_api.domain.thread import NewThread
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.ports import Sandbox
 from assistants_api.sandbox.pool import PoolConfig, SessionPool
-from assistants_api.services.threads import delete_thread, reset_code_session
+from assistants_api.services.threads import create_thread, delete_thread, reset_code_session
 from assistants_api.store.database import Database
 from assistants_api.tools.code_interpreter import CodeInterpreter
 from assistants_api.worker.sessions import SessionKeeper
+from tests.conftest import until
 from tests.sandbox.conftest import open_or_skip
 from tests.worker.conftest import House, house_over
 from tests.worker.test_code_interpreter import again, answered, coding, started
@@ -91,7 +94,7 @@ async def test_a_run_whose_worker_is_busy_goes_to_another_one_and_the_old_state_
         assert told(second).startswith(NEW)
 
         await here.keeper.look()
-        assert here.pool.keys() == {}
+        await until(lambda: here.pool.keys() == {})
         assert there.pool.keys() == {run.thread_id: 2}
         again_there.cancel()
 
@@ -118,7 +121,45 @@ async def test_a_reset_frees_the_session_before_code_is_run_again(sqlite_db, jai
         await reset_code_session(sqlite_db, run.thread_id)
         await here.keeper.look()
 
-        assert here.pool.describe().details["sessions"] == 0
+        await until(lambda: here.pool.describe().details["sessions"] == 0)
+
+
+async def test_a_busy_thread_that_is_reset_keeps_nobody_waiting(db, jail):
+    pool = SessionPool(jail, PoolConfig(warm=0))
+    keeper = SessionKeeper(db, pool, "w1")
+    busy, other, late = [(await create_thread(db, NewThread(), datetime.now(UTC))).id for _ in range(3)]
+    async with db.begin() as tx:
+        for thread_id in (busy, other, late):
+            assert await tx.code_sessions.take(thread_id, "w1", LEASE_SECONDS) == 1
+    async with pool.hold(other, 1), pool.hold(late, 1):
+        pass
+
+    async with asyncio.timeout(30), pool.hold(busy, 1):
+        await reset_code_session(db, busy)
+        await keeper.look()
+        await keeper.look()
+        assert pool.keys() == {busy: 1, other: 1, late: 1}
+        await reset_code_session(db, late)
+        await keeper.look()
+        await until(lambda: pool.keys() == {busy: 1, other: 1})
+    await until(lambda: pool.keys() == {other: 1})
+
+    await keeper.release()
+    await pool.close()
+
+
+async def test_the_end_does_not_wait_for_a_busy_thread(sqlite_db, jail):
+    pool = SessionPool(jail, PoolConfig(warm=0))
+    keeper = SessionKeeper(sqlite_db, pool, "w1")
+    async with asyncio.timeout(30), pool.hold("thread_gone", 1):
+        await keeper.look()
+        await keeper.look()
+
+        await keeper.release()
+
+        assert pool.keys() == {"thread_gone": 1}
+    assert pool.keys() == {"thread_gone": 1}
+    await pool.close()
 
 
 async def test_a_thread_takes_its_session_with_it(db, jail):
@@ -131,7 +172,7 @@ async def test_a_thread_takes_its_session_with_it(db, jail):
         await delete_thread(db, run.thread_id)
         await here.keeper.look()
 
-        assert here.pool.describe().details["sessions"] == 0
+        await until(lambda: here.pool.describe().details["sessions"] == 0)
         with pytest.raises(NotFound):
             await reset_code_session(db, run.thread_id)
 
