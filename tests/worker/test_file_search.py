@@ -27,7 +27,13 @@ from assistants_api.services.ingestion import want_renewed
 from assistants_api.services.runs import RunLimits, create_thread_and_run
 from assistants_api.services.threads import get_thread
 from assistants_api.services.traces import get_file_trace, get_trace
-from assistants_api.services.vector_stores import create_vector_store, delete_vector_store, get_vector_store
+from assistants_api.services.vector_stores import (
+    cancel_file_batch,
+    create_file_batch,
+    create_vector_store,
+    delete_vector_store,
+    get_vector_store,
+)
 from tests.conftest import until
 from tests.worker.conftest import CATALOGUE, house_over, knowledge_over, user
 
@@ -163,6 +169,28 @@ async def test_what_another_embedder_left_half_done_is_begun_anew(db, is_told):
     assert whole["windows"] == {"done": half["windows"]["total"], "total": half["windows"]["total"]}
     assert whole["embedder"] == "other"
     assert found.hits
+
+
+async def test_a_file_that_is_cancelled_while_it_is_indexed_is_left_at_once(db):
+    knowledge = knowledge_over(db, embedder=Halting())
+    file = await filed(db, knowledge, text=LONG)
+    store = (await create_vector_store(db, NewVectorStore(), NOW)).store
+    batch = (await create_file_batch(db, store.id, [NewStoreFile(file.id)], NOW)).batch
+    async with house_over(db, ScriptedEngine(), knowledge=knowledge):
+        await until(lambda: knowledge.embedder.calls == 2)
+        await cancel_file_batch(db, store.id, batch.id)
+        knowledge.embedder.gate.set()
+
+        async def is_over():
+            async with db.read() as tx:
+                return not await tx.jobs.is_open(file.id)
+
+        await until(is_over)
+    trace = await get_file_trace(db, store.id, file.id)
+
+    assert knowledge.embedder.calls == 2
+    assert trace["stage"] == "cancelled"
+    assert trace["windows"]["done"] < trace["windows"]["total"]
 
 
 async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):

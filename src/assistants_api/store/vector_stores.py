@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import Select, delete, exists, func, insert, select, update
 
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.json import JsonObject
@@ -217,10 +217,20 @@ class StoreFiles(Repository[StoreFile]):
             await deliveries.announce(f"vector_store.file.{status}", data)
 
     async def stores_of(self, file_id: str) -> list[str]:
-        """The ids of the stores that have this file."""
+        """The ids of the stores that have this file, however it ended there."""
         c = self.table.c
         statement = select(c.vector_store_id).where(c.file_id == file_id)
         return [row[0] for row in await self.session.execute(statement)]
+
+    async def is_wanted(self, file_id: str) -> bool:
+        """Whether a store has this file or waits for it: one that failed or was cancelled is not wanted."""
+        c = self.table.c
+        statement = select(
+            exists().where(
+                c.file_id == file_id, c.status.in_((StoreFileStatus.IN_PROGRESS, StoreFileStatus.COMPLETED))
+            )
+        )
+        return bool((await self.session.execute(statement)).scalar_one())
 
     async def in_progress(self, store_ids: Collection[str]) -> int:
         """How many files of these stores are not indexed yet."""

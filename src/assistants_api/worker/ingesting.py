@@ -82,7 +82,7 @@ class FileCarrier:
         return (
             document is not None
             and document.embedder != self._embedder.name
-            and bool(await tx.store_files.stores_of(file_id))
+            and await tx.store_files.is_wanted(file_id)
         )
 
     async def _indexed(self, job: Job, file: File) -> Document | None:
@@ -141,7 +141,7 @@ class FileCarrier:
             async with self._db.begin() as tx:
                 await _fence(tx, job)
                 await tx.documents.add_windows(document.file_id, windows)
-                if not await tx.store_files.stores_of(document.file_id):
+                if not await tx.store_files.is_wanted(document.file_id):
                     return False
         async with self._db.begin() as tx:
             await _fence(tx, job)
