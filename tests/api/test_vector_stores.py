@@ -5,6 +5,7 @@ import pytest
 from tests.api.conftest import client_over, made, refusal
 from tests.api.test_files import uploaded
 from tests.conftest import until
+from tests.worker.conftest import knowledge_over
 
 PLANETS = {
     "mercury.txt": "Mercury is the smallest planet. It has no moons. A year there takes 88 days.",
@@ -360,6 +361,49 @@ async def test_cancelling_a_batch_leaves_the_files_to_the_other_batch_that_waits
     assert (await idle.get(store)).json()["file_counts"]["cancelled"] == 2
 
 
+async def test_a_file_that_is_searched_stays_so_when_a_batch_names_it_again_and_is_cancelled(db):
+    knowledge = knowledge_over(db)
+    async with client_over(db, works=True, knowledge=knowledge) as http:
+        store, [id], batch = await batched(http, 1)
+        before = await finished(http, f"{store}/files/{id}")
+        await finished(http, batch)
+    async with client_over(db, knowledge=knowledge) as idle:  # nobody works
+        new = await uploaded(idle, "new.txt")
+        files = [{"file_id": id, "attributes": {"k": "v"}}, {"file_id": new["id"]}]
+        again = f"{store}/file_batches/{(await made(idle, f'{store}/file_batches', files=files))['id']}"
+        begun = await shown(idle, again)
+        await idle.post(f"{again}/cancel")
+
+        assert begun == (
+            "in_progress",
+            {"in_progress": 1, "completed": 1, "total": 2},
+            ["completed", "in_progress"],
+        )
+        assert await shown(idle, again) == (
+            "cancelled",
+            {"completed": 1, "cancelled": 1, "total": 2},
+            ["completed", "cancelled"],
+        )
+        assert (await idle.get(f"{store}/files/{id}")).json() == {**before, "attributes": {"k": "v"}}
+        only = {"type": "eq", "key": "k", "value": "v"}
+        found = await made(idle, f"{store}/search", query="Text", filters=only)
+        assert [item["file_id"] for item in found["data"]] == [id]
+
+
+async def test_a_file_that_comes_again_to_be_cut_otherwise_is_cut_anew(http):
+    file = await uploaded(http, "long.txt", " ".join(f"Sentence number {i}." for i in range(100)).encode())
+    store = f"/v1/vector_stores/{(await made(http, '/v1/vector_stores', file_ids=[file['id']]))['id']}"
+    await finished(http, store)
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 100, "chunk_overlap_tokens": 0}}
+
+    again = await made(http, f"{store}/files", file_id=file["id"], chunking_strategy=sizes)
+    done = await finished(http, f"{store}/files/{file['id']}")
+
+    assert (again["status"], done["status"]) == ("in_progress", "completed")
+    assert done["chunking_strategy"] == sizes
+    assert len((await http.get(f"{store}/files/{file['id']}/content")).json()["data"]) > 1
+
+
 async def test_a_completed_batch_keeps_its_counts(http):
     store, ids, batch = await batched(http, 3)
     await finished(http, batch)
@@ -483,7 +527,8 @@ async def test_who_waits_for_a_file_is_told_how_long(http):
     """The Node SDK asks every five seconds unless it is told."""
     store_id, ids = await planets(http)
     url = f"/v1/vector_stores/{store_id}"
-    batch = await http.post(f"{url}/file_batches", json={"file_ids": [*ids.values()][:1]})
+    more = await uploaded(http, "pluto.txt", b"Pluto is no planet any more.")
+    batch = await http.post(f"{url}/file_batches", json={"file_ids": [more["id"]]})
     places = (f"{url}/files/{next(iter(ids.values()))}", f"{url}/file_batches/{batch.json()['id']}")
     begun = [batch, *[await http.get(place) for place in places]]
 

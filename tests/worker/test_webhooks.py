@@ -328,6 +328,31 @@ async def test_the_end_of_a_batch_is_told_once(db):
     assert [type_ for type_, _ in told].count("vector_store.file.completed") == 2
 
 
+async def test_a_batch_of_a_file_that_the_store_has_is_told_at_once(db):
+    db.webhooks = ("http://127.0.0.1:9/hook",)
+    knowledge = knowledge_over(db)
+    now = datetime.now(UTC)
+    new = [NewStoreFile((await filed(db, knowledge)).id)]
+    store = (await create_vector_store(db, NewVectorStore(files=tuple(new)), now)).store
+    async with house_over(db, ScriptedEngine(), knowledge=knowledge):
+
+        async def is_indexed():
+            return (await get_vector_store_file(db, store.id, new[0].file_id)).status == "completed"
+
+        await until(is_indexed)
+    batch = await create_file_batch(db, store.id, new, now)
+
+    async with db.read() as tx:
+        rows = await tx.execute(tx.deliveries._select())
+        told = [(each.type, each.data["id"]) for each in map(tx.deliveries.thing, rows)]
+    assert batch.status == "completed"
+    assert told == [
+        ("vector_store.file.completed", new[0].file_id),
+        ("vector_store.file.completed", new[0].file_id),
+        ("vector_store.file_batch.completed", batch.batch.id),
+    ]
+
+
 async def test_a_run_may_name_an_address_of_its_own_where_the_host_is_allowed(db):
     async with receiving() as receiver, house_with(db, receiver) as house:
         db.webhooks = ()

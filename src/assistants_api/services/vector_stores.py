@@ -84,7 +84,7 @@ async def delete_vector_store(db: Database, store_id: str) -> None:
 async def create_vector_store_file(
     db: Database, store_id: str, new: NewStoreFile, now: datetime
 ) -> StoreFile:
-    """Add a file to a store, or index it anew if the store has it."""
+    """Add a file to a store, or change what the store has of it."""
     async with db.begin() as tx:
         (await tx.vector_stores.hold(store_id)).must_be_alive(now)
         [added] = await add_files(tx, store_id, [new], now)
@@ -92,7 +92,11 @@ async def create_vector_store_file(
 
 
 async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: datetime) -> list[StoreFile]:
-    """Add files to a store inside a transaction; a file that is named twice is added once."""
+    """Add files to a store inside a transaction; a file that is named twice is added once.
+
+    One that can be searched in the store already stays as it is, with other attributes, unless it is to be
+    cut otherwise.
+    """
     if not new:
         return []
     by_id = {each.file_id: each for each in new}
@@ -115,7 +119,8 @@ async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: dat
         for each in by_id.values()
     ]
     await tx.vector_stores.changed([store_id])
-    await want_indexed(tx, by_id, now)
+    unread = [file.file_id for file in added if file.status is StoreFileStatus.IN_PROGRESS]
+    await want_indexed(tx, unread, now)
     return added
 
 
@@ -185,7 +190,7 @@ async def create_file_batch(
         (await tx.vector_stores.hold(store_id)).must_be_alive(now)
         await tx.file_batches.add(batch)
         added = await add_files(tx, store_id, new, now)
-        await tx.file_batches.hold_files(batch.id, [file.id for file in added])
+        await tx.file_batches.hold_files(batch.id, added)
         return CountedBatch(batch, await tx.file_batches.counts(batch.id))
 
 

@@ -1,6 +1,6 @@
 """Vector stores, the files in them, and the batches in which those came."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -149,11 +149,20 @@ class StoreFiles(Repository[StoreFile]):
         return [replace(file, **ends[file.id]) for file in files]
 
     async def put(self, thing: StoreFile) -> StoreFile:
-        """Add a file, or begin it anew if the store has it already; returns the row as it is now."""
+        """Add a file, or begin it anew if the store has it already; returns the row as it is now.
+
+        One that is searchable and is to be cut as it is stays so: only its attributes change.
+        """
         old = await self.find_in(thing.vector_store_id, thing.file_id)
         if old is None:
             await self.add(thing)
             return thing
+        if old.status is StoreFileStatus.COMPLETED and old.chunking == thing.chunking:
+            kept = replace(old, attributes=thing.attributes)
+            await self.save(kept)
+            if self.session.webhooks:  # who waits for its end has it now
+                await self._announce([kept.id], kept.status)
+            return kept
         anew = replace(thing, id=old.id, created_at=old.created_at)
         await self.save(anew)
         await self.session.execute(delete(tables.chunks).where(tables.chunks.c.store_file_id == old.id))
@@ -283,10 +292,21 @@ class FileBatches(Repository[FileBatch]):
             raise NotFound(f"No file batch found with id '{batch_id}' in vector store '{store_id}'.")
         return found
 
-    async def hold_files(self, batch_id: str, store_file_ids: Iterable[str]) -> None:
-        """These files came with this batch."""
-        rows = [{"batch_id": batch_id, "store_file_id": id} for id in store_file_ids]
+    async def hold_files(self, batch_id: str, files: Collection[StoreFile]) -> None:
+        """These files came with this batch; it does not wait for those that are searchable already."""
+        rows = [
+            {
+                "batch_id": batch_id,
+                "store_file_id": file.id,
+                "status": file.status,
+                "last_error": file.last_error,
+                "usage_bytes": file.usage_bytes,
+            }
+            for file in files
+        ]
         await self.session.execute(insert(tables.batch_files), rows)
+        if self.session.webhooks:
+            await self._announce_completed([batch_id])
 
     async def counts(self, batch_id: str) -> FileCounts:
         """How far the batch's files are."""
