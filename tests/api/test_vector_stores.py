@@ -404,6 +404,19 @@ async def test_a_file_that_comes_again_to_be_cut_otherwise_is_cut_anew(http):
     assert len((await http.get(f"{store}/files/{file['id']}/content")).json()["data"]) > 1
 
 
+async def test_files_that_a_full_store_has_may_come_again_and_no_others(idle, monkeypatch):
+    monkeypatch.setattr("assistants_api.services.vector_stores.MAX_FILES", 2)
+    store, ids, _ = await batched(idle)
+    other = await uploaded(idle, "other.txt")
+
+    again = await made(idle, f"{store}/file_batches", file_ids=ids)
+    refused = await idle.post(f"{store}/file_batches", json={"file_ids": [ids[0], other["id"]]})
+
+    assert again["file_counts"]["total"] == 2
+    assert refusal(refused)[:2] == (400, "A vector store holds at most 2 files.")
+    assert (await idle.get(store)).json()["file_counts"]["total"] == 2
+
+
 async def test_a_completed_batch_keeps_its_counts(http):
     store, ids, batch = await batched(http, 3)
     await finished(http, batch)

@@ -101,9 +101,6 @@ async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: dat
         return []
     by_id = {each.file_id: each for each in new}
     await tx.files.all_of(list(by_id), for_update=True)
-    counts, _ = (await tx.vector_stores.counts([store_id]))[store_id]
-    if counts.total + len(by_id) > MAX_FILES:
-        raise InvalidRequest(f"A vector store holds at most {MAX_FILES} files.", code="invalid_value")
     added = [
         await tx.store_files.put(
             StoreFile(
@@ -118,6 +115,9 @@ async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: dat
         )
         for each in by_id.values()
     ]
+    counts, _ = (await tx.vector_stores.counts([store_id]))[store_id]
+    if counts.total > MAX_FILES:
+        raise InvalidRequest(f"A vector store holds at most {MAX_FILES} files.", code="invalid_value")
     await tx.vector_stores.changed([store_id])
     unread = [file.file_id for file in added if file.status is StoreFileStatus.IN_PROGRESS]
     await want_indexed(tx, unread, now)
