@@ -193,6 +193,33 @@ async def test_a_file_that_is_cancelled_while_it_is_indexed_is_left_at_once(db):
     assert trace["windows"]["done"] < trace["windows"]["total"]
 
 
+class Cold(HashEmbedder):
+    """As a model in a process of its own: how long its vectors are is known once it has started."""
+
+    is_warm = False
+
+    async def embed(self, texts):
+        self.is_warm = True
+        return await super().embed(texts)
+
+    def describe(self):
+        return super().describe() if self.is_warm else {"name": self.name, "state": "idle"}
+
+
+async def test_what_a_file_uses_is_the_same_for_every_store(db):
+    """Also for one that needs nothing of the model any more."""
+    usage = []
+    knowledge = knowledge_over(db)
+    file = await filed(db, knowledge)
+    for _ in range(2):
+        async with house_over(db, ScriptedEngine(), knowledge=replace(knowledge, embedder=Cold())):
+            store = await stored(db, knowledge, file)
+        usage.append((await get_vector_store(db, store.id, NOW)).usage_bytes)
+
+    vector = len((await knowledge.embedder.embed(["a"]))[0]) * 2
+    assert usage == [len(HANDBOOK) + vector] * 2
+
+
 async def test_a_file_that_is_being_indexed_says_how_far_it_is(db):
     knowledge = knowledge_over(db, embedder=Halting())
     file = await filed(db, knowledge, text=LONG)

@@ -151,10 +151,10 @@ class FileCarrier:
 
     async def _serve(self, job: Job, document: Document) -> None:
         """Cut the document for every store that waits, and complete the file there."""
-        async with self._db.read() as tx:
-            windows = await tx.documents.count_windows(document.file_id)
+        async with self._db.read(is_long=True) as tx:
+            vectors = await tx.store_files.vector_bytes(document.file_id)
             places = await tx.store_files.waiting(document.file_id)
-        used = len(document.text.encode()) + windows * _vector_bytes(self._embedder)
+        used = len(document.text.encode()) + vectors
         cut: dict[object, list[tuple[int, int]]] = {}
         for place in places:
             if place.chunking not in cut:
@@ -188,10 +188,6 @@ class FileCarrier:
 def _cut(text: str, place: StoreFile) -> list[tuple[int, int]]:
     chunks = chunking.chunk(text, place.max_chunk_size_tokens, place.chunk_overlap_tokens)
     return [(chunk.start, chunk.end) for chunk in chunks]
-
-
-def _vector_bytes(embedder: Embedder) -> int:
-    return 2 * int(embedder.describe().get("dimensions", 0))
 
 
 async def _fence(tx: Tx, job: Job) -> None:
