@@ -244,6 +244,28 @@ async def test_the_process_ends_with_the_engine_and_open_turns_fail(tiny_folder:
         await parts_of(engine, a_prompt())
 
 
+async def test_who_is_cancelled_while_the_engine_ends_is_cancelled_and_it_can_start_again(
+    tiny_folder: Path,
+) -> None:
+    engine = TransformersEngine(EngineConfig(model=tiny_folder, threads=1))
+    await engine.start()
+    await engine.count(a_prompt())
+    pid = engine.describe().details["pid"]
+    os.kill(pid, signal.SIGSTOP)  # it needs a while to end
+
+    closing = asyncio.create_task(engine.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait({closing})
+
+    assert closing.cancelled()
+    assert not engine.is_running
+    await engine.start()
+    assert not runs(pid)
+    assert isinstance((await parts_of(engine, a_prompt()))[-1], Stop)
+    await engine.close()
+
+
 async def test_the_process_dies_with_its_parent(tiny_folder: Path) -> None:
     code = f"""
 import asyncio, os, signal

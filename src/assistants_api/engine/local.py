@@ -1,7 +1,6 @@
 """A local model behind the `Engine` port: the side that lives in the server process, and knows no torch."""
 
 import asyncio
-import contextlib
 import itertools
 import json
 import logging
@@ -66,6 +65,7 @@ class TransformersEngine:
         self._details: dict[str, Any] = {}
         self._child: Child | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None  # the last keeper that was told to end
         self._numbers = itertools.count(1)
         self._turns: dict[int, _Turn] = {}
         self._questions: dict[int, tuple[Prompt, asyncio.Future[int]]] = {}
@@ -85,19 +85,25 @@ class TransformersEngine:
 
     async def start(self) -> None:
         """Begins to load the model; `describe` tells when it is ready."""
+        await self._ended()
         if self._keeper is None:
             self._state, self._reason = "loading", None
             self._keeper = asyncio.create_task(self._supervise(), name="engine-supervisor")
 
     async def close(self) -> None:
-        """Ends the model's process; open turns fail."""
+        """Ends the model's process; open turns fail. A caller that is cancelled leaves it ending."""
         if self._keeper is not None:
             self._keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._keeper
-            self._keeper = None
+            self._ending, self._keeper = self._keeper, None
         self._state = "stopped"
         self._fail_all("The engine was stopped.")
+        await self._ended()
+
+    async def _ended(self) -> None:
+        """Until a process that was told to end has ended."""
+        if self._ending is not None:
+            # Not awaited itself: its cancellation would look like the caller's own.
+            await asyncio.wait({self._ending})
 
     def describe(self, model: str | None = None) -> EngineFacts:
         """What the model's process last told about itself."""
