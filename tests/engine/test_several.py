@@ -30,6 +30,8 @@ class Fake:
         self.open = 0
         self.gate = asyncio.Event()
         self.gate.set()
+        self.end_gate = asyncio.Event()
+        self.end_gate.set()
 
     async def start(self) -> None:
         await asyncio.sleep(0)
@@ -39,6 +41,7 @@ class Fake:
     async def close(self) -> None:
         assert self.open == 0, "a model was ended under a turn"
         self.is_running = False
+        await self.end_gate.wait()
         await asyncio.sleep(0)
 
     async def count(self, prompt: Prompt) -> int:
@@ -147,6 +150,28 @@ async def test_a_turn_that_is_given_up_while_it_waits_leaves_the_door_open() -> 
 
     assert [await busy, await late] == ["a", "a"]
     assert await said(engine, "b") == "b"
+
+
+async def test_a_turn_that_is_given_up_while_another_model_ends_does_not_go_on() -> None:
+    engine, fakes = house(15, a=10, b=10)
+    await engine.start()
+    fakes["a"].end_gate.clear()
+    other = asyncio.create_task(said(engine, "b"))
+    await until(lambda: engine._closing == "a")
+    other.cancel()
+    await asyncio.wait({other})
+    assert other.cancelled()
+
+    # Its memory is not free before it has ended.
+    again = asyncio.create_task(said(engine, "b"))
+    late = asyncio.create_task(said(engine, "a"))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert fakes["b"].loads == 0
+    fakes["a"].end_gate.set()
+
+    assert [await again, await late] == ["b", "a"]
+    assert [fake.loads for fake in fakes.values()] == [2, 1]
 
 
 @pytest.mark.parametrize("seed", range(5))

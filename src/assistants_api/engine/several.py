@@ -43,6 +43,7 @@ class SeveralEngines:
         self._changed = asyncio.Condition()
         self._wanted: str | None = None  # the model that is being loaded
         self._closing: str | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._has_served = self._is_closed = False
 
     async def start(self) -> None:
@@ -121,6 +122,9 @@ class SeveralEngines:
 
     async def _make_room(self, name: str) -> None:
         while True:
+            # Who was cancelled in here has left a model that still ends.
+            async with self._changed:
+                await self._changed.wait_for(lambda: self._closing is None)
             running = [other for other in self._order if other != name and self._engines[other].is_running]
             taken = sum(self._engines[other].bytes for other in running)
             if not running or self._limit is None or taken + self._engines[name].bytes <= self._limit:
@@ -133,9 +137,14 @@ class SeveralEngines:
                 continue
             log.info("ending the model %s: its memory is needed", idle)
             self._closing = idle
-            try:
-                await self._engines[idle].close()
-            finally:
-                async with self._changed:
-                    self._closing = None
-                    self._changed.notify_all()
+            self._ending = asyncio.create_task(self._end(idle), name=f"ending {idle}")
+            await asyncio.shield(self._ending)
+
+    async def _end(self, name: str) -> None:
+        """Ends a model, whether or not anybody waits for it."""
+        try:
+            await self._engines[name].close()
+        finally:
+            async with self._changed:
+                self._closing = None
+                self._changed.notify_all()
