@@ -153,6 +153,17 @@ def test_call_ids_look_like_the_services() -> None:
     assert found.id[5:].isalnum()
 
 
+def test_a_call_without_a_marker_is_open_once_it_names_something() -> None:
+    def opened(said: str) -> str | None:
+        speech = Speech(LLAMA, NAMES, ())
+        speech.feed(said)
+        return speech.opened
+
+    assert opened('<|python_tag|>{"') == '<|python_tag|>{"'
+    assert opened('{"name": "ad') == '{"name": "ad'
+    assert [opened(said) for said in ("{", '{"name"', '{"city": "', "[")] == [None] * 4
+
+
 def test_arguments_are_given_out_while_they_are_written() -> None:
     speech = Speech(HERMES, NAMES, (), stem="x" * 21)
 

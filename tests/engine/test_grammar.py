@@ -2,12 +2,16 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import Prompt, Text, ToolCall
+from assistants_api.engine.config import EngineConfig
+from assistants_api.engine.messages import Submit
+from tests.engine import tiny
 from tests.engine.conftest import a_prompt
 from tests.engine.test_scheduler import Loop, model
 
@@ -48,6 +52,43 @@ def run(model: Any, prompt: Prompt, *, seeds: int = 4) -> list[Loop]:
         loop.submit(1, prompt, seed=seed)
         loops.append(loop.run())
     return loops
+
+
+@pytest.fixture(scope="module")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tiny model with a template that writes calls as Llama does."""
+    return of_family(tmp_path_factory.mktemp("llama"), "<|python_tag|>")
+
+
+@pytest.fixture(scope="module")
+def mistral(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tiny model with a template that writes calls as Mistral does."""
+    return of_family(tmp_path_factory.mktemp("mistral"), "[TOOL_CALLS]")
+
+
+def of_family(folder: Path, marker: str) -> Any:
+    """The tiny model, whose template has this marker for calls."""
+    from assistants_api.engine.model import Model
+
+    template = tiny.TEMPLATE.replace("<tool_call>", marker).replace("</tool_call>", "")
+    return Model(EngineConfig(model=tiny.build(folder, template=template)))
+
+
+def a_row(model: Any, prompt: Prompt) -> Any:
+    """An answer that has not begun."""
+    from assistants_api.engine.rows import Row
+
+    return Row(Submit(1, prompt, 1), model)
+
+
+def barred(row: Any, tokens: list[int]) -> list[int]:
+    """The first of these tokens that may not come where they are said one by one, and those behind it."""
+    for place, token in enumerate(tokens):
+        bits = row.allowed()
+        if bits is not None and not bits[token // 8] >> token % 8 & 1:
+            return tokens[place:]
+        row.say(token)
+    return []
 
 
 def calls_of(loop: Loop) -> list[ToolCall]:
@@ -192,6 +233,41 @@ def test_a_call_that_the_model_opens_itself_is_held_to_the_functions(
         assert call.name in ("get_weather", "add")
         assert set(json.loads(call.arguments)) == ({"city", "days"} if call.name == "get_weather" else {"a"})
         assert loop.text(1).strip() == ""
+
+
+def test_a_family_that_opens_calls_with_json_may_answer_in_json_instead(llama: Any) -> None:
+    answer = llama.ids('{"city": "Paris", "days": 1}')
+    named = in_form({"type": "object", "properties": {"name": {"enum": ["Bob"]}}, "required": ["name"]})
+
+    assert barred(a_row(llama, in_form(CITY, tools=(WEATHER, ADD))), answer) == []
+    assert barred(a_row(llama, replace(named, tools=(ADD,))), llama.ids('{"name": "Bob"}')) == []
+    assert barred(a_row(llama, replace(a_prompt("go"), tools=(ADD,))), answer) == []
+
+
+@pytest.mark.parametrize("form", ["auto", {"type": "json_schema", "json_schema": {"schema": CITY}}])
+def test_a_call_without_a_marker_is_held_to_the_functions_from_the_name_on(llama: Any, form: Any) -> None:
+    prompt = replace(a_prompt("go", max_tokens=90), tools=(WEATHER, ADD), response_format=form)
+    wrong, right = '{"name": "go", ', '{"name": "add", "parameters": {"a": 1}}'
+
+    assert barred(a_row(llama, prompt), llama.ids(wrong)) != []
+    assert barred(a_row(llama, prompt), llama.ids(right)) == []
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}])
+def test_a_required_call_is_closed_as_its_family_reads_it(mistral: Any, choice: Any) -> None:
+    prompt = replace(a_prompt("go", temperature=1.0, max_tokens=90), tools=(ADD,), tool_choice=choice)
+
+    for loop in run(mistral, prompt):
+        assert [json.loads(call.arguments) for call in calls_of(loop)][:1] == [{"a": 1}]
+        assert not any(isinstance(part, Text) for part in loop.parts[1])
+
+
+def test_several_calls_stand_in_one_list_where_more_than_one_is_wanted(mistral: Any) -> None:
+    prompt = replace(a_prompt("go", max_tokens=200), tools=(WEATHER, ADD), tool_choice="required")
+    both = mistral.ids('add", "arguments": {"a": 1}}, {"name": "add", "arguments": {"a": 1}}]')
+
+    assert barred(a_row(mistral, prompt), both) == []
+    assert barred(a_row(mistral, replace(prompt, parallel_tool_calls=False)), both) != []
 
 
 def test_a_held_call_is_the_same_after_a_restart(model: Any) -> None:

@@ -32,7 +32,15 @@ _WORDS = [
 ]
 
 
-def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 1024, **changes: Any) -> Path:
+def build(
+    folder: Path,
+    *,
+    seed: int = 7,
+    kind: str = "qwen3",
+    window: int = 1024,
+    template: str = TEMPLATE,
+    **changes: Any,
+) -> Path:
     """A folder with a random model of about a hundred thousand parameters.
 
     `changes` replace fields of the model's configuration; a field that is None is left to its default.
@@ -60,7 +68,7 @@ def build(folder: Path, *, seed: int = 7, kind: str = "qwen3", window: int = 102
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
     )
-    wrapped.chat_template = TEMPLATE
+    wrapped.chat_template = template
     wrapped.save_pretrained(folder)
     fields: dict[str, Any] = {
         "hidden_size": 64,

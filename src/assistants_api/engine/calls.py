@@ -21,7 +21,8 @@ class Family:
     """How a family of models writes calls.
 
     `markers` open a call; `bare` families may also begin an answer with the call's JSON. `closing` ends a
-    call. `opening` starts an answer that must be a call, with the function's name where it is given.
+    call. `opening` starts an answer that must be a call, with the function's name where it is given. `last`
+    stands behind the arguments of a call, and `between` where one more call follows without a marker.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Family:
     closing: str
     bare: bool
     opening: Callable[[str | None], str]
+    last: str = "}"
+    between: str | None = None
 
 
 def _hermes_opening(name: str | None) -> str:
@@ -48,7 +51,7 @@ def _mistral_opening(name: str | None) -> str:
 
 HERMES = Family("hermes", ("<tool_call>",), "</tool_call>", False, _hermes_opening)
 LLAMA = Family("llama", ("<|python_tag|>",), "", True, _llama_opening)
-MISTRAL = Family("mistral", ("[TOOL_CALLS]",), "", False, _mistral_opening)
+MISTRAL = Family("mistral", ("[TOOL_CALLS]",), "", False, _mistral_opening, "}]", "}, ")
 
 
 def family_of(template: str) -> Family:
@@ -74,6 +77,7 @@ Found = str | CallPiece | ToolCall
 
 # A call up to the beginning of its arguments, when its name comes first, as it does in every template.
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"\\]+)"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)')
+_NAMING = re.compile(r'\s*\{\s*"name"\s*:\s*"')
 _LETTERS = string.ascii_letters + string.digits
 
 
@@ -110,8 +114,13 @@ class CallParser:
 
     @property
     def opened(self) -> str | None:
-        """The call that is being written, as far as it is, its marker included; None outside of one."""
-        return None if self._marker is None else self._marker + self._buffer
+        """The call that is being written, as far as it is, its marker included; None outside of one.
+
+        Without a marker, JSON may be an answer as well, until it names something.
+        """
+        if self._marker is None or not (self._marker or _NAMING.match(self._buffer)):
+            return None
+        return self._marker + self._buffer
 
     def feed(self, text: str) -> list[Found]:
         """What is settled now that the model has said this much more."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -12,11 +13,12 @@ from llguidance.hf import from_tokenizer
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import Prompt
 from assistants_api.engine import schemas
-from assistants_api.engine.calls import LLAMA, Family
+from assistants_api.engine.calls import Family
 
 log = logging.getLogger(__name__)
 
 _MOST_COMPILED = 64
+_JSON_WORD = re.compile(r'"[^"]*"|: |, |\{')
 
 
 class Constraint:
@@ -83,9 +85,12 @@ class Grammars:
                 constraint.take(token)
         return constraint
 
-    def call(self, tools: Sequence[Any], opened: str) -> Constraint | None:
-        """What holds a call that was `opened` to the functions; None when it goes ways of its own."""
-        ways = self._calls(tools, opened)
+    def call(self, tools: Sequence[Any], opened: str, *, parallel: bool = True) -> Constraint | None:
+        """What holds a call that was `opened` to the functions; None when it goes ways of its own.
+
+        More calls may follow it where they are `parallel`.
+        """
+        ways = self._calls(tools, opened, parallel=parallel)
         return self._constraint(f"start: {ways}\n", ends_answer=False) if ways else None
 
     def _constraint(self, rules: str, *, ends_answer: bool) -> Constraint:
@@ -109,7 +114,8 @@ class Grammars:
     def _rules(self, prompt: Prompt, opening: str) -> str | None:
         tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
         if opening:
-            return f"start: {self._calls(tools, opening)}\n"
+            parallel = prompt.parallel_tool_calls and prompt.tool_choice == "required"
+            return f"start: {self._calls(tools, opening, parallel=parallel)}\n"
         form = _form_of(prompt)
         if form is None:
             return None
@@ -117,24 +123,38 @@ class Grammars:
             return f"start: {form}\n"
         return f"start: answer | call\nanswer: {form}\ncall: {self._free_call(tools)}\n"
 
-    def _calls(self, tools: Sequence[Any], opening: str) -> str:
+    def _calls(self, tools: Sequence[Any], opening: str, *, parallel: bool) -> str:
         """What may follow the opening: a function's name, unless it is given, and its arguments."""
+        functions = [tool["function"] for tool in tools]
         ways: list[str] = []
-        for tool in tools:
-            function = tool["function"]
+        for function in functions:
             whole = self._family.opening(function["name"])
             # Some put no line break behind the marker.
             for form in (whole, whole.replace("\n", "", 1)):
                 if form.startswith(opening):
-                    rest = form[len(opening) :]
-                    ways.append(f'{_words(rest)} {self._parameters(function)} "}}"')
+                    ways.append(f"{_words(form[len(opening) :])} {self._parameters(function)}")
                     break
-        return " | ".join(ways)
+        if not ways:
+            return ""
+        more = ""
+        if parallel and self._family.between:
+            others = " | ".join(f"{_words(self._body(one))} {self._parameters(one)}" for one in functions)
+            more = f"({_words(self._family.between)} ({others}))*"
+        return f"({' | '.join(ways)}) {more} {_words(self._family.last)}"
+
+    def _body(self, function: Any) -> str:
+        """A call up to its arguments, without what marks the first one."""
+        opening = self._family.opening(function["name"])
+        return opening[opening.index("{") :]
 
     def _free_call(self, tools: Sequence[Any]) -> str:
         """A call where an answer in a form would be as good."""
-        if self._family is LLAMA:
-            return f"({self._calls(tools, '')}) /(.|\\n)*/"
+        if self._family.bare:
+            # In words as the answer has them: of two longer ones, the grammar would only go on with one.
+            functions = [tool["function"] for tool in tools]
+            heads = (" ".join(map(_words, _JSON_WORD.findall(self._body(one)))) for one in functions)
+            ways = (f"{head} {self._parameters(one)}" for head, one in zip(heads, functions, strict=True))
+            return f"({' | '.join(ways)}) {_words(self._family.last)} /(.|\\n)*/"
         marker = self._family.markers[0]
         added = self._tokenizer.added_tokens_decoder.values()
         is_special = any(token.special and token.content == marker for token in added)

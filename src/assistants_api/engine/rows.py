@@ -57,18 +57,19 @@ class Row:
         self._unreported = self._begun if rendered.opening else 0
         self._fresh: list[int] = []
         self._stream = _stream(model, self.ids[-_TAIL:])
-        forces_one = isinstance(prompt.tool_choice, Mapping)
+        self._parallel = prompt.parallel_tool_calls and not isinstance(prompt.tool_choice, Mapping)
         self._form = model.grammars.constraint(prompt, rendered.opening, begun) if model.grammars else None
         self._tools = [] if prompt.tool_choice == "none" else list(prompt.tools)
         self._speech = Speech(
             model.template.family,
             [tool["function"]["name"] for tool in self._tools],
             (*prompt.sampling.stop, *model.template.stops),
-            parallel=prompt.parallel_tool_calls and not forces_one,
+            parallel=self._parallel,
             reasons=model.template.reasons and not rendered.start,
             in_reasoning=rendered.in_reasoning,
             stem=submit.stem or None,
         )
+        self._has_form = self._form is not None and not rendered.opening
         self._is_held = bool(rendered.opening)  # to the functions' schemas, while a call is written
         self._speech.feed(rendered.opening)
         for token in submit.tokens:
@@ -171,11 +172,13 @@ class Row:
     def _hold(self) -> None:
         """Holds a call that the model has opened to the functions' names and schemas."""
         opened = self._speech.opened
-        if opened is None:
+        if opened is None or (self._has_form and opened.startswith("{")):
+            # What has no marker may be the answer, and the form of the answer knows both.
             self._is_held = False
         elif opened and not self._is_held and self._model.grammars:
             self._is_held = True
-            self._form = self._model.grammars.call(self._tools, opened) or self._form
+            held = self._model.grammars.call(self._tools, opened, parallel=self._parallel)
+            self._form = held or self._form
 
     def _ending(self) -> list[Found | Aside]:
         found = self._speech.finish()
