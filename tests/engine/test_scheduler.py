@@ -587,6 +587,51 @@ def test_a_row_that_gets_no_memory_fails_and_the_others_go_on(
     assert loop.text(3) == alone(model, a_prompt("hello there you", max_tokens=60))
 
 
+def test_a_row_that_cannot_join_fails_and_those_read_with_it_go_on(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine.kv import KvBlock
+
+    loop = Loop(model)
+    put = KvBlock.put
+
+    def refusing(self: Any, row: int, shared: Any, length: int) -> None:
+        if self is loop.scheduler._memory.block and row == 1:
+            raise RuntimeError("there is no memory for that")
+        put(self, row, shared, length)
+
+    monkeypatch.setattr(KvBlock, "put", refusing)
+    for turn in (1, 2):
+        loop.submit(turn, a_prompt(f"hello {turn}"))
+    loop.run()
+
+    assert set(loop.refused) == {2}
+    assert loop.text(1) == alone(model, a_prompt("hello 1"))
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_where_there_is_no_memory_to_keep_what_was_read_nothing_is_kept_and_the_others_go_on(
+    model: Any, monkeypatch: pytest.MonkeyPatch, is_cancelled: bool
+) -> None:
+    from assistants_api.engine.kv import KvBlock
+
+    def refusing(*_: Any) -> None:
+        raise MemoryError("there is no memory for that")
+
+    loop = Loop(model)
+    loop.submit(1, a_prompt("hello there " * 20, max_tokens=30 if is_cancelled else 6))
+    loop.submit(2, a_prompt("hello you " * 20))
+    for _ in range(4):
+        loop.step()
+    monkeypatch.setattr(KvBlock, "take", refusing)
+    if is_cancelled:
+        loop.scheduler.cancel(1)
+    loop.run()
+
+    assert loop.refused == {}
+    assert loop.text(2) == alone(model, a_prompt("hello you " * 20))
+
+
 def test_a_block_that_was_large_is_let_go_when_nobody_is_there(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Where rows keep their attention state: the block in which they decode, and what waits for a next turn."""
 
+from collections.abc import Callable
 from typing import Any
 
 from assistants_api.engine import machine
@@ -12,6 +13,7 @@ from assistants_api.engine.rows import Row
 _KEPT_KV = 64 << 20  # in a block without rows
 _WORTH_KEEPING = 32  # tokens
 _WORTH_WAITING = 64
+_REFUSED = (MemoryError, OSError, RuntimeError)  # as torch and the system say it
 _ANSWER = 256  # tokens of an answer for which there is room behind its prompt
 
 
@@ -44,7 +46,7 @@ class Memory:
         if known := self._known(row.ids, filling):
             try:
                 return self._begun(known, length), known.shared
-            except (MemoryError, OSError, RuntimeError):
+            except _REFUSED:
                 self.parked.clear()
         return KvBlock(self._model.layers, rows=1, length=length), 0
 
@@ -113,27 +115,39 @@ class Memory:
         longest = max([len(row.ids), *(len(one.ids) for one in self.rows)])
         if not self.grows(place + 1, longest + 1):
             return False
-        self.block.put(place, block.share(number, row.filled), row.filled)
+        if not self._gets(lambda: self.block.put(place, block.share(number, row.filled), row.filled)):
+            return False
         row.staging = None
         self.rows.append(row)
         return True
 
     def grows(self, rows: int, length: int) -> bool:
         """Room in the block; False where the memory is refused though nothing is parked any more."""
+        return self._gets(lambda: self.block.grow(rows=rows, length=length))
+
+    def _gets(self, memory: Callable[[], None]) -> bool:
+        """Whether there was memory for that, once nothing is parked any more."""
         for _ in range(2):
             try:
-                self.block.grow(rows=rows, length=length)
-            except (MemoryError, OSError, RuntimeError):
+                memory()
+            except _REFUSED:
                 self.parked.clear()
             else:
                 return True
         return False
 
     def keep(self, row: Row, block: KvBlock, place: int) -> None:
-        """What the row in this place has read stays for the next turn of its thread."""
+        """What the row in this place has read stays for the next turn of its thread.
+
+        Where the memory for a copy is refused, nothing is kept: others need it more.
+        """
         if row.filled <= _WORTH_KEEPING:
             return
-        kept = block if block.rows == 1 else block.take(place, row.filled)
+        try:
+            kept = block if block.rows == 1 else block.take(place, row.filled)
+        except _REFUSED:
+            self.parked.clear()
+            return
         if kept is self.block:
             self.block = self._empty()
         self.parked.keep(tuple(row.ids[: row.filled]), kept)
