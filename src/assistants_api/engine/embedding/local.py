@@ -62,15 +62,8 @@ class LocalEmbedder:
 
     async def close(self) -> None:
         """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
         self._state = "stopped"
+        await self._end()
 
     def describe(self) -> dict[str, Any]:
         """What this is, and its state."""
@@ -91,51 +84,77 @@ class LocalEmbedder:
             self._waiting.pop(number, None)
 
     async def _start(self) -> None:
+        """Until there is a process, and somebody who reads what it says."""
         async with self._starting:
-            if self._process is not None and self._process.returncode is None:
-                return
             if self._state == "stopped":
                 raise Unavailable("The embedder was stopped.")
+            if self._reader is not None and not self._reader.done():
+                return
+            await self._end()
             self._state = "loading"
-            threads = machine.cores()
-            environment = machine.environment(threads, dedicated=False, offline=True)
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "assistants_api.engine.embedding.process",
-                str(os.getpid()),
-                str(self._folder),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                limit=1 << 26,
-                env={**os.environ, **environment},
-            )
-            first = await self._receive(self._process)
-            if not isinstance(first, EmbedReady):
-                self._state = "failed"
-                await self._process.wait()
-                reason = first.reason if isinstance(first, CannotEmbed) else "it ended at once"
-                raise Unavailable(f"The embedding model {self.name} cannot be loaded: {reason}.")
-            self._facts = first.details
-            self._state = "ready"
-            self._reader = asyncio.create_task(self._read(self._process), name="embedder-reader")
+            try:
+                await self._load()
+            except BaseException:
+                if self._state == "loading":
+                    self._state = "idle"
+                await self._end()
+                raise
+
+    async def _load(self) -> None:
+        threads = machine.cores()
+        environment = machine.environment(threads, dedicated=False, offline=True)
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "assistants_api.engine.embedding.process",
+            str(os.getpid()),
+            str(self._folder),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=1 << 26,
+            env={**os.environ, **environment},
+        )
+        first = await self._receive(process)
+        if self._state == "stopped":
+            raise Unavailable("The embedder was stopped.")
+        if not isinstance(first, EmbedReady):
+            self._state = "failed"
+            reason = first.reason if isinstance(first, CannotEmbed) else "it ended at once"
+            raise Unavailable(f"The embedding model {self.name} cannot be loaded: {reason}.")
+        self._facts = first.details
+        self._state = "ready"
+        self._reader = asyncio.create_task(self._read(process), name="embedder-reader")
+
+    async def _end(self) -> None:
+        """Kill the process, if there is one, and wait until it is gone."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait({self._reader})
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
-        while (message := await self._receive(process)) is not None:
-            answer = self._waiting.get(message.number)
-            if answer is None or answer.done():
-                continue
-            if isinstance(message, CannotEmbed):
-                answer.set_exception(Unavailable(f"The embedding model failed: {message.reason}."))
-            else:
-                answer.set_result(message)
-        if self._state != "stopped":
-            self._state = "idle"  # the next call starts it anew
-        for answer in self._waiting.values():
-            if not answer.done():
-                answer.set_exception(Unavailable("The embedding process ended."))
-        if process.stdin is not None:
-            process.stdin.close()
+        """Hands out the answers; whoever still waits when there will be none is told so."""
+        try:
+            while (message := await self._receive(process)) is not None:
+                answer = self._waiting.get(message.number)
+                if answer is None or answer.done():
+                    continue
+                if isinstance(message, CannotEmbed):
+                    answer.set_exception(Unavailable(f"The embedding model failed: {message.reason}."))
+                else:
+                    answer.set_result(message)
+        finally:
+            if self._state != "stopped":
+                self._state = "idle"  # the next call starts it anew
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(Unavailable("The embedding process ended."))
+            if process.stdin is not None:
+                process.stdin.close()
 
     async def _receive(self, process: asyncio.subprocess.Process) -> Any:
         assert process.stdout is not None
