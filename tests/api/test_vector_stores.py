@@ -113,6 +113,26 @@ async def test_search_finds_by_words_in_english_and_chinese(http):
     )
 
 
+async def test_a_search_finds_as_many_large_chunks_as_it_is_asked_for(http):
+    """Twenty chunks of ten windows each: all windows of the first eleven are better than any of the others."""
+    often, once, never = ["invoice " * 5 + "word " * 105], ["invoice " + "word " * 109], ["word " * 110]
+    text = "\n\n".join(often * 110 + (once + never * 9) * 9)
+    sizes = {"type": "static", "static": {"max_chunk_size_tokens": 1100, "chunk_overlap_tokens": 0}}
+    file = await uploaded(http, "long.txt", text.encode())
+    store = await made(http, "/v1/vector_stores", file_ids=[file["id"]], chunking_strategy=sizes)
+    await finished(http, f"/v1/vector_stores/{store['id']}")
+
+    few = (await search(http, store["id"], "invoice", max_num_results=5))["data"]
+    many = (await search(http, store["id"], "invoice", max_num_results=20))["data"]
+
+    assert many[:5] == few
+    assert len({item["content"][0]["text"] for item in many[:11]}) == 1
+    assert sum("invoice" in item["content"][0]["text"] for item in many) == 20
+    scores = [item["score"] for item in many]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[-1] > 0
+
+
 async def test_search_takes_a_limit_a_threshold_and_rewrites(http):
     store_id, _ = await planets(http)
     await finished(http, f"/v1/vector_stores/{store_id}")

@@ -26,8 +26,10 @@ from assistants_api.store.transaction import Tx
 
 # Reciprocal rank fusion: the constant of Cormack, Clarke and Büttcher (2009).
 _RRF = 60
+# So many of a list's best count towards the order of what is found.
 _DEPTH = 100
-
+# Windows are cut in their second half, so that none but the last of a text has fewer tokens.
+_LEAST_WINDOW = 100
 
 Span = tuple[int, int]
 
@@ -40,6 +42,7 @@ class _Place:
     file_id: str
     filename: str
     attributes: JsonObject
+    chunk_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class _Index:
         """Bytes in memory."""
         return self.vectors.nbytes + self.ords.nbytes + self.owners.nbytes
 
+    @property
+    def chunk_tokens(self) -> int:
+        """How many tokens its largest chunks may have."""
+        return max((place.chunk_tokens for place in self.places), default=0)
+
 
 @dataclass(slots=True)
 class _Scores:
@@ -70,6 +78,12 @@ class _Scores:
     dense: float = 0.0
     keyword: float | None = None
     fused: float = 0.0
+    far: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """By its best rank alone if it is far down in every list: less than whatever is near in one."""
+        return self.fused or self.far
 
 
 class Searcher:
@@ -96,6 +110,7 @@ class Searcher:
         """Up to `limit` chunks of these stores, best first; several queries count as one search.
 
         Each list of results, by meaning and by words and for each query, ranks windows; ranks are fused.
+        Lists are so long that they reach `limit` chunks even if each chunk has all its windows in them.
         A chunk takes the score of its best window, and of overlapping chunks the one in which that window
         is most central is given.
         """
@@ -109,29 +124,36 @@ class Searcher:
             else np.array([passes(place.attributes) for place in index.places], dtype=bool)
             for store, index in indexes
         }
+        widest = max((index.chunk_tokens for _, index in indexes), default=0)
+        depth = max(_DEPTH, limit * (widest // _LEAST_WINDOW + 2))
         for query, vector in zip(queries, vectors, strict=True):
             lists: list[list[tuple[float, tuple[str, int]]]] = []
             if vector is not None:
-                lists.append(await self._nearest(indexes, allowed, vector, scores))
+                lists.append(await self._nearest(indexes, allowed, vector, depth, scores))
             if uses_keywords:
-                lists.append(await self._matching(indexes, allowed, query, vector, scores))
+                lists.append(await self._matching(indexes, allowed, query, vector, depth, scores))
             for ranked in lists:
                 ranked.sort(key=lambda pair: (-pair[0], pair[1]))
-                for rank, (_, key) in enumerate(ranked[:_DEPTH]):
-                    scores[key].fused += (1 + _RRF) / (1 + _RRF + rank) / len(lists) / len(queries)
+                for rank, (_, key) in enumerate(ranked[:depth]):
+                    worth = (1 + _RRF) / (1 + _RRF + rank) / len(lists) / len(queries)
+                    if rank < _DEPTH:
+                        scores[key].fused += worth
+                    else:
+                        scores[key].far = max(scores[key].far, worth)
         terms = {term for query in queries for term in search_terms(query)}
-        return await self._found(scores, terms, limit, score_threshold)
+        return await self._found(scores, terms, limit, depth, score_threshold)
 
     async def _nearest(
         self,
         indexes: Sequence[tuple[VectorStore, _Index]],
         allowed: dict[str, npt.NDArray[np.bool_] | None],
         vector: Vector,
+        depth: int,
         scores: dict[tuple[str, int], _Scores],
     ) -> list[tuple[float, tuple[str, int]]]:
         ranked = []
         for store, index in indexes:
-            rows = await asyncio.to_thread(_top, index, allowed[store.id], vector)
+            rows = await asyncio.to_thread(_top, index, allowed[store.id], vector, depth)
             for row, cosine in rows:
                 key = (store.id, int(index.ords[row]))
                 known = scores.setdefault(key, _Scores(store, index.places[index.owners[row]]))
@@ -145,6 +167,7 @@ class Searcher:
         allowed: dict[str, npt.NDArray[np.bool_] | None],
         query: str,
         vector: Vector | None,
+        depth: int,
         scores: dict[tuple[str, int], _Scores],
     ) -> list[tuple[float, tuple[str, int]]]:
         ranked = []
@@ -157,7 +180,7 @@ class Searcher:
                 else [place.file_id for place, passes in zip(index.places, mask, strict=True) if passes]
             )
             async with self._db.read(is_long=True) as tx:
-                matches = await tx.documents.match(terms, store.id, files, _DEPTH)
+                matches = await tx.documents.match(terms, store.id, files, depth)
                 spots = await tx.documents.windows([ord_ for ord_, _ in matches])
             by_file = {place.file_id: place for place in index.places}
             for ord_, relevance in matches:
@@ -173,28 +196,36 @@ class Searcher:
         return ranked
 
     async def _found(
-        self, scores: dict[tuple[str, int], _Scores], terms: set[str], limit: int, threshold: float
+        self,
+        scores: dict[tuple[str, int], _Scores],
+        terms: set[str],
+        limit: int,
+        depth: int,
+        threshold: float,
     ) -> Found:
-        ranked = sorted(scores.items(), key=lambda pair: (-pair[1].fused, pair[0]))[:_DEPTH]
+        ranked = sorted(scores.items(), key=lambda pair: (-pair[1].score, pair[0]))[:depth]
         hits: list[Hit] = []
         candidates: list[Candidate] = []
-        taken: set[tuple[str, int, int]] = set()
+        taken: defaultdict[str, set[Span]] = defaultdict(set)
         async with self._db.read() as tx:
             spots = await tx.documents.windows([ord_ for (_, ord_), _ in ranked])
             for (_, ord_), known in ranked:
                 if ord_ not in spots:
                     continue
                 file_id, start, end = spots[ord_]
-                score = round(min(1.0, known.fused), 6)
+                score = round(min(1.0, known.score), 6)
+                if len(candidates) >= _DEPTH and (len(hits) >= limit or score < threshold):
+                    break
                 candidate = Candidate(file_id, start, end, round(known.dense, 6), known.keyword, score)
                 candidates.append(candidate)
                 if len(hits) >= limit or score < threshold:
                     continue
                 place = known.place
-                chunk = await _best_chunk(tx, place, start, end, terms)
-                if chunk is None or (place.store_file_id, *chunk) in taken:
+                given = taken[place.store_file_id]
+                chunk = await _best_chunk(tx, place, start, end, terms, given)
+                if chunk is None or chunk in given:
                     continue
-                taken.add((place.store_file_id, *chunk))
+                given.add(chunk)
                 hits.append(
                     Hit(
                         vector_store_id=known.store.id,
@@ -247,11 +278,18 @@ class Searcher:
         }
 
 
-async def _best_chunk(tx: Tx, place: _Place, start: int, end: int, terms: set[str]) -> Span | None:
-    """The chunk for a window: with most of the query's words, then most of the window, then most central."""
+async def _best_chunk(
+    tx: Tx, place: _Place, start: int, end: int, terms: set[str], given: set[Span]
+) -> Span | None:
+    """The chunk for a window: with most of the query's words, then most of the window, then most central.
+
+    None, too, if every chunk that it could be was `given` already.
+    """
     chunks = await tx.documents.chunks_over(place.store_file_id, start, end)
+    if given.issuperset(chunks):
+        return None
     if len(chunks) < 2:
-        return chunks[0] if chunks else None
+        return chunks[0]
     first = min(chunk[0] for chunk in chunks)
     text = await tx.documents.slice(place.file_id, first, max(chunk[1] for chunk in chunks))
 
@@ -300,8 +338,10 @@ def _build(
     return _Index(revision, places, extents, ords, owners, vectors)
 
 
-def _top(index: _Index, allowed: npt.NDArray[np.bool_] | None, vector: Vector) -> list[tuple[int, float]]:
-    """The nearest rows with their cosines."""
+def _top(
+    index: _Index, allowed: npt.NDArray[np.bool_] | None, vector: Vector, depth: int
+) -> list[tuple[int, float]]:
+    """The nearest rows, up to `depth`, with their cosines."""
     if not len(index.ords) or index.vectors.shape[1] != len(vector):
         return []
     rows = None
@@ -314,7 +354,7 @@ def _top(index: _Index, allowed: npt.NDArray[np.bool_] | None, vector: Vector) -
         cosines = index.vectors[rows] @ vector if is_few else (index.vectors @ vector)[rows]
     else:
         cosines = index.vectors @ vector
-    most = min(_DEPTH, len(cosines))
+    most = min(depth, len(cosines))
     best = np.argpartition(-cosines, most - 1)[:most] if most < len(cosines) else np.arange(most)
     return [
         (int(best_row if rows is None else rows[best_row]), float(cosines[best_row])) for best_row in best

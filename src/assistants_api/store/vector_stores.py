@@ -255,11 +255,11 @@ class StoreFiles(Repository[StoreFile]):
         )
         return int((await self.session.execute(statement)).scalar_one())
 
-    async def searchable(self, store_id: str) -> list[tuple[str, str, str, JsonObject]]:
-        """Id, file id, file name and attributes of each file that a search may find."""
+    async def searchable(self, store_id: str) -> list[tuple[str, str, str, JsonObject, int]]:
+        """Id, file id, file name, attributes and size of chunks of each file that a search may find."""
         c, files = self.table.c, tables.files.c
         statement: Select[Any] = (
-            select(c.id, c.file_id, files.filename, c.attributes)
+            select(c.id, c.file_id, files.filename, c.attributes, c.max_chunk_size_tokens)
             .join(tables.files, files.id == c.file_id)
             .where(c.vector_store_id == store_id, c.status == StoreFileStatus.COMPLETED)
             .order_by(c.ord)
