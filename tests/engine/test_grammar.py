@@ -291,6 +291,19 @@ def test_parameters_that_no_grammar_can_hold_are_taken_as_any_object(model: Any)
         assert not opened(model, MARKERS[0], (tool,), seed=seed).refused
 
 
+@pytest.mark.parametrize("kind", [["object", "null"], ["null"], "string", None])
+def test_arguments_are_an_object_whatever_their_schema_says(model: Any, kind: Any) -> None:
+    parameters = {**ADD["function"]["parameters"], "type": kind}
+    tool = {"type": "function", "function": {"name": "add", "parameters": parameters}}
+    if kind is None:
+        del parameters["type"]
+    prompt = replace(a_prompt("go", max_tokens=60), tools=(tool,), tool_choice="required")
+
+    assert barred(a_row(model, prompt), model.ids("null")) != []
+    assert barred(a_row(model, prompt), model.ids('"a"')) != []
+    assert barred(a_row(model, prompt), model.ids('{"a": 1}')) == []
+
+
 def test_a_call_in_a_way_of_its_own_is_left_alone(model: Any) -> None:
     loop = opened(model, '<tool_call>  [{"x', (WEATHER,), seed=1)
 

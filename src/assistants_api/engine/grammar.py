@@ -61,7 +61,7 @@ class Grammars:
 
     def __init__(self, tokenizer: Any, vocabulary: int, end_ids: Collection[int], family: Family) -> None:
         self._tokenizer = tokenizer
-        self._vocabulary = vocabulary
+        self._vocabulary = max(vocabulary, len(tokenizer))  # words without a row of the model are never said
         self._end_ids = sorted(number for number in end_ids if number < len(tokenizer))
         self._family = family
         self._lock = threading.Lock()
