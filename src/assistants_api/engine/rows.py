@@ -52,7 +52,7 @@ class Row:
         self.top_logprobs = prompt.sampling.top_logprobs
         self._said = Counter(begun)
         self._noted: JsonObject | None = None
-        self._logprobs: list[JsonObject] = []
+        self._logprobs: list[tuple[int, int, JsonObject]] = []  # and where the token's text begins and ends
         self._begun = len(begun)
         self._unreported = self._begun if rendered.opening else 0
         self._fresh: list[int] = []
@@ -72,8 +72,11 @@ class Row:
         self._has_form = self._form is not None and not rendered.opening
         self._is_held = bool(rendered.opening)  # to the functions' schemas, while a call is written
         self._speech.feed(rendered.opening)
+        self._heard = len(rendered.opening)  # characters
+        self._shown = 0
+        self._unheard: list[int] = []  # tokens that may be half of a character
         for token in submit.tokens:
-            self._say(token)
+            self._parts(self._say(token))
         self._fresh.clear()
         self._unreported = 0 if submit.tokens else self._unreported
 
@@ -130,8 +133,10 @@ class Row:
         return self._parts(self._say(token))
 
     def finish(self) -> list[Part]:
-        """The parts of a turn that has ended before it said anything."""
-        return self._parts(self._ending()) if self.is_over() else []
+        """The parts of a turn that has ended before it said anything more."""
+        if not self.is_over():
+            return []
+        return self._parts(self._ending() if self.spent > self._begun else ())
 
     def failure(self, error: Exception) -> Refused:
         """What is told when the model failed on this turn."""
@@ -157,17 +162,27 @@ class Row:
         self._said[token] += 1
         self._unreported += 1
         noted, self._noted = self._noted, None
-        if noted is not None and token not in self._model.end_ids and token not in self._model.silent_ids:
-            self._logprobs.append(noted)
         if token in self._model.end_ids:
             self.end = "stop"
             return self._ending()
-        piece = "" if token in self._model.silent_ids else self._stream.step(token)
-        found = self._speech.feed(piece) if piece else []
+        is_silent = token in self._model.silent_ids
+        piece = "" if is_silent else self._stream.step(token)
+        if piece:
+            self._unheard.clear()
+        if not is_silent:
+            if not piece:
+                self._unheard.append(token)
+            if noted is not None:
+                self._logprobs.append((self._heard, self._heard + len(piece), noted))
+        found = self._hear(piece)
         self._hold()
         if self._speech.is_done:
             self.end = "stop"
         return [*found, *self._ending()] if self.is_over() else found
+
+    def _hear(self, piece: str) -> list[Found | Aside]:
+        self._heard += len(piece)
+        return self._speech.feed(piece) if piece else []
 
     def _hold(self) -> None:
         """Holds a call that the model has opened to the functions' names and schemas."""
@@ -181,26 +196,42 @@ class Row:
             self._form = held or self._form
 
     def _ending(self) -> list[Found | Aside]:
-        found = self._speech.finish()
+        found = [*self._hear(self._last_piece()), *self._speech.finish()]
         if self._speech.has_called and self.end == "stop":
             self.end = "tool_calls"
         return found
+
+    def _last_piece(self) -> str:
+        """What waits for the other half of a character though it is whole: it ends in a U+FFFD of its own."""
+        shown = self._model.pieces.shown
+        data = bytes(byte for token in self._unheard for byte in shown(token)["bytes"])
+        self._unheard.clear()
+        text = data.decode("utf-8", "ignore")
+        return text if "\ufffd" in text else ""
 
     def _parts(self, found: Sequence[Found | Aside]) -> list[Part]:
         parts: list[Part] = []
         for one in found:
             if isinstance(one, str):
-                parts.append(Text(one, self._unreported, tuple(self._logprobs)))
+                parts.append(Text(one, self._unreported, self._noted_in(one)))
                 self._unreported = 0
             elif isinstance(one, Aside):
                 parts.append(Thought(one.text, self._unreported))
                 self._unreported = 0
             else:
                 parts.append(one)
-            self._logprobs.clear()
         if self.end is not None:
-            parts.append(Stop(self.end, Usage(self.asked, self.spent)))
+            parts.append(Stop(self.end, Usage(self.asked, min(self.spent, self.limit))))
         return parts
+
+    def _noted_in(self, text: str) -> tuple[JsonObject, ...]:
+        """What was noted of the tokens of the text that is shown next."""
+        self._shown += len(text)
+        start = self._speech.skipped
+        end = start + self._shown
+        ready = [noted for noted in self._logprobs if noted[0] < end]
+        del self._logprobs[: len(ready)]
+        return tuple(entry for first, last, entry in ready if first >= start or last > start)
 
 
 class _FastStream:
@@ -209,9 +240,15 @@ class _FastStream:
     def __init__(self, tokenizer: Any, seen: list[int]) -> None:
         self._tokenizer = tokenizer.backend_tokenizer
         self._stream = DecodeStream(ids=seen, skip_special_tokens=False)
+        before = self._tokenizer.decode(seen, skip_special_tokens=False)
+        # It takes a whole U+FFFD at the end for half a character, and gives all before it out again.
+        self._again = before if before.endswith("\ufffd") else ""
 
     def step(self, token: int) -> str:
-        return self._stream.step(self._tokenizer, token) or ""
+        piece = self._stream.step(self._tokenizer, token) or ""
+        if piece and self._again:
+            piece, self._again = piece.removeprefix(self._again), ""
+        return piece
 
 
 class _SlowStream:

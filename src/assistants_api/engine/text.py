@@ -24,6 +24,7 @@ class Reasoning:
         self._buffer = ""
         self._taken = ""
         self._has_begun = False
+        self.skipped = 0  # characters before what is not reasoning, once that has begun
 
     def taken(self) -> str:
         """The reasoning since this was last asked."""
@@ -34,6 +35,7 @@ class Reasoning:
         """What is not reasoning, as far as it is settled."""
         if self._state == "after":
             return text
+        self.skipped += len(text)
         self._buffer += text
         if self._state == "before":
             head = self._buffer.lstrip()
@@ -72,6 +74,7 @@ class Reasoning:
     def _over(self, rest: str) -> str:
         self._state = "after"
         self._buffer = ""
+        self.skipped -= len(rest)
         return rest
 
 
@@ -137,6 +140,11 @@ class Speech:
     def opened(self) -> str | None:
         """The call that is being written, as far as it is, its marker included; None outside of one."""
         return self._parser.opened
+
+    @property
+    def skipped(self) -> int:
+        """How many characters came before the shown text, of which nothing is left out until it ends."""
+        return self._reasoning.skipped if self._reasoning else 0
 
     def feed(self, text: str) -> list[Found | Aside]:
         """What is settled after this much more text."""
