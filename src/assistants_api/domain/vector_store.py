@@ -191,7 +191,7 @@ class CountedBatch:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was read out of a file, and which embedder its windows were embedded by (None: not yet)."""
+    """What was read out of a file, and which embedder its windows were embedded by (`services.ingestion`)."""
 
     file_id: str
     text: str
