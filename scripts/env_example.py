@@ -9,7 +9,7 @@ def text() -> str:
     """Every setting with its meaning and default, commented out."""
     lines = ["# Settings of assistants-api; copy to .env or export. Every line shows the default.", ""]
     for name, field in Settings.model_fields.items():
-        default = _SHOWN.get(name, "" if field.default in (None, ()) else field.default)
+        default = _SHOWN.get(name, "" if field.default in (None, (), {}) else field.default)
         lines += [f"# {field.description}", f"# ASSISTANTS_{name.upper()}={default}", ""]
     return "\n".join(lines)
 

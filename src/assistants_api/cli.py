@@ -266,7 +266,7 @@ async def _database() -> AsyncIterator[Database]:
 
 async def _has_keys(server: Server) -> bool:
     async with server.parts.db.read() as tx:
-        return bool(await tx.keys.digests())
+        return await tx.keys.were_made()
 
 
 def _is_loopback(host: str) -> bool:

@@ -188,6 +188,11 @@ class Settings(BaseSettings):
         pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
         return {name.strip(): target.strip() for name, _, target in pairs}
 
+    @field_validator("data_dir", "adapter", "script", "sandbox_env")
+    @classmethod
+    def _from_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser()
+
     @field_validator("embedder")
     @classmethod
     def _known_embedder(cls, value: str) -> str:

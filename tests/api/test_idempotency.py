@@ -120,6 +120,21 @@ async def test_a_completion_is_kept_once_it_is_there_and_in_use_before(db):
         assert refusal(streamed)[2] == "stream"
 
 
+async def test_what_nobody_was_there_to_read_is_asked_again(http, monkeypatch):
+    """The client's own time-out is why it sends again."""
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+
+    async def has_gone(*_) -> bool:
+        return False
+
+    with monkeypatch.context() as patch:
+        patch.setattr("assistants_api.api.following._unless_gone", has_gone)
+        await http.post("/v1/chat/completions", json=body, headers=KEY)
+    again = await http.post("/v1/embeddings", json={"model": "m", "input": "Hello"}, headers=KEY)
+
+    assert again.status_code == 200
+
+
 async def test_a_file_is_uploaded_once(http):
     def upload():
         return http.post(

@@ -124,6 +124,51 @@ async def test_keys_of_the_database_open_the_door_until_they_are_revoked(open_cl
         ).status_code == 401
 
 
+async def test_revoking_the_last_key_opens_nothing(open_client, sqlite_db):
+    secret = new_secret()
+    async with sqlite_db.begin() as tx:
+        await tx.keys.add(ApiKey("key_a", "phone", hint(secret), digest(secret), await tx.now()))
+        await tx.keys.revoke("key_a")
+    async with open_client() as http:
+        assert (await http.get("/v1/models")).status_code == 401
+        assert (
+            await http.get("/v1/models", headers={"Authorization": f"Bearer {secret}"})
+        ).status_code == 401
+
+
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "proxy.example"}, 200),
+        ({"Host": "127.0.0.1:8000"} | BROWSER, 200),
+        ({"Host": "localhost:8000", "Origin": "http://localhost:8000"} | BROWSER, 200),
+        ({"Host": "[::1]:8000", "Origin": "http://127.0.0.1:3000"} | BROWSER, 200),
+        ({"Host": "127.0.0.1:8000", "Origin": "app://chat"} | BROWSER, 200),
+        ({"Host": "127.0.0.1:8000", "Origin": "https://chat.example"} | BROWSER, 200),
+        ({"Host": "127.0.0.1:8000", "Origin": "https://evil.example"}, 403),
+        ({"Host": "127.0.0.1:8000", "Origin": "null"}, 403),
+        ({"Host": "evil.example:8000"} | BROWSER, 403),
+        ({"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}, 403),
+        ({"Host": "localhost.evil.example", "Origin": "app://chat"} | BROWSER, 403),
+    ],
+)
+async def test_without_a_key_no_page_of_another_host_gets_in(open_client, headers, status):
+    """A page may give its own name our address, and post without asking first."""
+    async with open_client(cors_origins=("https://chat.example",)) as http:
+        answer = await http.get("/v1/models", headers=headers)
+
+        assert answer.status_code == status
+        if status == 403:
+            assert refusal(answer)[3] == "foreign_page"
+    async with open_client(api_keys=("a-key-that-is-long",)) as http:
+        with_key = headers | {"Authorization": "Bearer a-key-that-is-long"}
+        assert (await http.get("/v1/models", headers=with_key)).status_code == 200
+
+
 async def test_other_origins_are_let_in_only_by_setting(open_client):
     asks = {"Origin": "https://chat.example", "Access-Control-Request-Method": "POST"}
     async with open_client(cors_origins=("https://chat.example",)) as http:

@@ -31,6 +31,14 @@ def test_lists_and_aliases_are_read_from_commas(monkeypatch):
     assert settings.model_aliases == {"gpt-4o": "", "gpt-4": "served"}
 
 
+@pytest.mark.parametrize("name", ["DATA_DIR", "ADAPTER", "SCRIPT", "SANDBOX_ENV"])
+def test_paths_may_begin_at_home(monkeypatch, name):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv(f"ASSISTANTS_{name}", "~/folder")
+
+    assert getattr(Settings(_env_file=None), name.lower()) == Path("/home/somebody/folder")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("PORT", "x"), ("ENGINE", "vllm"), ("DATABASE_URL", "mysql://x")]
 )

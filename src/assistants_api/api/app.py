@@ -92,7 +92,11 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(assist.router, prefix="/v1", include_in_schema=False)
     page.install(app)
     app.add_middleware(
-        front.Front, keys=KeyRing(parts.db, parts.api_keys), metrics=metrics, stopping=parts.stopping
+        front.Front,
+        keys=KeyRing(parts.db, parts.api_keys),
+        metrics=metrics,
+        stopping=parts.stopping,
+        origins=parts.cors_origins,
     )
     if parts.cors_origins:  # outermost, so that a browser may read refusals too
         app.add_middleware(

@@ -1,8 +1,14 @@
-"""Who may call: keys from the settings and from the database; with none anywhere, everybody on loopback."""
+"""Who may call: keys from the settings and from the database.
+
+Where there never was a key, everybody on loopback may, except pages of other hosts in a browser.
+"""
 
 import base64
 import hmac
 import time
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from assistants_api.domain.secret import digest, hint
 from assistants_api.store.database import Database
@@ -17,6 +23,7 @@ class KeyRing:
         self._db = db
         self._configured = frozenset(digest(key) for key in configured)
         self._digests = self._configured
+        self.is_open = not configured  # to everybody: there never was a key
         self._read_at = float("-inf")
 
     async def refusal(self, headers: dict[bytes, bytes]) -> tuple[str, str | None] | None:
@@ -24,8 +31,9 @@ class KeyRing:
         if time.monotonic() - self._read_at > _REFRESH_SECONDS:
             async with self._db.read() as tx:
                 self._digests = self._configured | await tx.keys.digests()
+                self.is_open = not self._configured and not await tx.keys.were_made()
             self._read_at = time.monotonic()
-        if not self._digests:
+        if self.is_open:
             return None
         secret = secret_of(headers)
         if not secret:
@@ -38,6 +46,30 @@ class KeyRing:
             " You can find your API key at https://platform.openai.com/account/api-keys."
         )
         return message, "invalid_api_key"
+
+
+def is_foreign(headers: dict[bytes, bytes], origins: Collection[str]) -> bool:
+    """Whether a page of another host asks, from a browser that runs on this machine.
+
+    Such a page can post without asking first, and by giving its own name our address it can read too (DNS
+    rebinding): then the name that is asked for is not ours. `origins` may ask all the same, and so may apps
+    whose origin is no web page.
+    """
+    origin = headers.get(b"origin", b"").decode("latin-1")
+    if origin in origins and origin:
+        return False
+    if origin == "null" or (origin.startswith(("http://", "https://")) and not _is_local(origin)):
+        return True
+    is_browser = bool(origin) or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
+    return is_browser and not _is_local("//" + headers.get(b"host", b"").decode("latin-1"))
+
+
+def _is_local(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def secret_of(headers: dict[bytes, bytes]) -> str:

@@ -5,12 +5,13 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Collection
 from typing import Any
 
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistants_api.api.auth import KeyRing
+from assistants_api.api.auth import KeyRing, is_foreign
 from assistants_api.api.errors import answer, server_fault
 from assistants_api.api.metrics import Metrics
 from assistants_api.domain.errors import Problem, Unavailable
@@ -32,6 +33,10 @@ _BETA_V1 = (
     " Please try again by setting the header 'OpenAI-Beta: assistants=v2'. See the migration guide for"
     " more information: https://platform.openai.com/docs/assistants/migration."
 )
+_FOREIGN = (
+    "A page of another host asks, and this server has no API key: set ASSISTANTS_API_KEYS, or name the page's"
+    " origin in ASSISTANTS_CORS_ORIGINS."
+)
 _AZURE_DENIED = (
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key"
     " for an active subscription and use a correct regional API endpoint for your resource."
@@ -41,9 +46,18 @@ _AZURE_DENIED = (
 class Front:
     """Wraps the application; pure ASGI, because every request pays for it."""
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, metrics: Metrics, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: KeyRing,
+        metrics: Metrics,
+        stopping: asyncio.Event,
+        origins: Collection[str] = (),
+    ) -> None:
+        """`origins` are those of the pages that may ask though they are another host's."""
         self._app = app
         self._keys = keys
+        self._origins = origins
         self._metrics = metrics
         self._stopping = stopping
 
@@ -113,6 +127,8 @@ class Front:
         refused = await self._keys.refusal(headers)
         if refused is not None:
             return _denied(path, *refused)
+        if self._keys.is_open and is_foreign(headers, self._origins):
+            return JSONResponse(error_body(_FOREIGN, code="foreign_page"), 403)
         if _NEEDS_BETA.match(path) and not _EVENTS.match(path):
             lines = [value for name, value in scope["headers"] if name == b"openai-beta"]
             return _beta_problem(b",".join(lines).decode("latin-1"))

@@ -91,7 +91,10 @@ async def _claimed(
             await tx.replies.drop(claim.owner, claim.key)
         raise
     async with parts.db.begin() as tx:
-        await tx.replies.keep(_kept(claim, response))
+        if response.status_code >= 400:  # nobody was there to read an answer, so there is none
+            await tx.replies.drop(claim.owner, claim.key)
+        else:
+            await tx.replies.keep(_kept(claim, response))
     return response
 
 

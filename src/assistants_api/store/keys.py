@@ -40,6 +40,10 @@ class Keys(Repository[ApiKey]):
         rows = await self.session.execute(select(c.digest).where(c.revoked_at.is_(None)))
         return frozenset(row[0] for row in rows)
 
+    async def were_made(self) -> bool:
+        """Whether there ever was a key, in force or not."""
+        return (await self.session.execute(select(self.table.c.id).limit(1))).first() is not None
+
     async def revoke(self, id: str) -> None:
         """A key that no longer opens anything."""
         c = self.table.c
