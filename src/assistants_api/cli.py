@@ -24,7 +24,7 @@ from assistants_api.bootstrap import BadSettings, Server, database_url, running
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.secret import digest, hint, new_secret
-from assistants_api.settings import Settings
+from assistants_api.settings import Settings, mistaken_names
 from assistants_api.store.database import Database
 from assistants_api.store.keys import ApiKey
 from assistants_api.store.opening import CannotOpen, open_database
@@ -276,6 +276,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _settings(**given: object) -> Settings:
+    for name in mistaken_names():
+        typer.echo(f"{name} is no setting; .env.example lists them all", err=True)
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:

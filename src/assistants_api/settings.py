@@ -4,10 +4,12 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 BUNDLED = "bundled"
+_PREFIX = "ASSISTANTS_"
 
 
 def _default_data_dir() -> Path:
@@ -31,6 +33,8 @@ class Upstream(BaseModel):
         url, *options = text.split()
         if not url.startswith(("http://", "https://")):
             raise ValueError("each server must begin with http:// or https://")
+        if any("=" not in option for option in options):  # it may be a key
+            raise ValueError("each option must be key=, model= or limit=")
         given = dict(option.partition("=")[::2] for option in options)
         if unknown := sorted(given.keys() - {"key", "model", "limit"}):
             raise ValueError(f"unknown option {unknown[0]!r}: a server has key=, model= and limit=")
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
     """The server's settings; a bad value stops the start and is named."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ASSISTANTS_", env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix=_PREFIX, env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; another one needs API_KEYS.")
@@ -215,3 +219,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return value
+
+
+def mistaken_names() -> list[str]:
+    """What is set in the environment or in `.env` as if it were a setting, and is none."""
+    given = {name.upper() for name in (*os.environ, *dotenv_values(".env"))}
+    settings = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in given - settings
+        if name.startswith(_PREFIX) and not name.startswith(f"{_PREFIX}TEST_")
+    )

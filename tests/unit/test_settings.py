@@ -94,7 +94,8 @@ def test_upstream_servers_are_a_list_with_their_own_keys_models_and_limits(monke
         ("http://a cost=3", "unknown option 'cost'"),
         ("http://a limit=many", "limit= must be a whole number"),
         ("http://a limit=0", "limit= must be a whole number"),
-        ("http://a key=sk-secret oops", "unknown option 'oops'"),
+        ("http://a key=x cost=sk-secret", "unknown option 'cost'"),
+        ("http://a sk-secret", "each option must be key=, model= or limit="),
     ],
 )
 def test_a_server_that_cannot_be_read_is_refused_without_showing_its_key(monkeypatch, value, words):
@@ -104,6 +105,19 @@ def test_a_server_that_cannot_be_read_is_refused_without_showing_its_key(monkeyp
 
     assert result.exit_code == 2
     assert f"ASSISTANTS_UPSTREAM_URL: Value error, {words}" in result.output
+    assert "sk-secret" not in result.output
+
+
+def test_a_name_that_is_no_setting_is_told(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("ASSISTANTS_PROT=8080\nOTHER=1\n")
+    monkeypatch.setenv("ASSISTANTS_API_KEY", "sk-secret")
+    monkeypatch.setenv("ASSISTANTS_DTYPE", "float32")
+
+    result = CliRunner().invoke(app, ["serve", "--host", "0.0.0.0", "--port", "99999"])
+
+    told = [line for line in result.output.splitlines() if "is no setting" in line]
+    assert [line.split()[0] for line in told] == ["ASSISTANTS_API_KEY", "ASSISTANTS_PROT"]
     assert "sk-secret" not in result.output
 
 
