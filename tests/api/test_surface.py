@@ -149,6 +149,10 @@ BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}
         ({"Host": "[::1]:8000", "Origin": "http://127.0.0.1:3000"} | BROWSER, 200),
         ({"Host": "127.0.0.1:8000", "Origin": "app://chat"} | BROWSER, 200),
         ({"Host": "127.0.0.1:8000", "Origin": "https://chat.example"} | BROWSER, 200),
+        # A form of our own page, which tells nobody where it is from.
+        ({"Host": "127.0.0.1:8000", "Origin": "null", "Sec-Fetch-Site": "same-origin"} | BROWSER, 200),
+        ({"Host": "127.0.0.1:8000", "Origin": "null", "Sec-Fetch-Site": "cross-site"} | BROWSER, 403),
+        ({"Host": "evil.example:8000", "Sec-Fetch-Site": "same-origin"} | BROWSER, 403),
         ({"Host": "127.0.0.1:8000", "Origin": "https://evil.example"}, 403),
         ({"Host": "127.0.0.1:8000", "Origin": "null"}, 403),
         ({"Host": "evil.example:8000"} | BROWSER, 403),

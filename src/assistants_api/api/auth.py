@@ -58,6 +58,8 @@ def is_foreign(headers: dict[bytes, bytes], origins: Collection[str]) -> bool:
     origin = headers.get(b"origin", b"").decode("latin-1")
     if origin in origins and origin:
         return False
+    if headers.get(b"sec-fetch-site") in (b"same-origin", b"none"):  # no script can say so
+        origin = ""
     if origin == "null" or (origin.startswith(("http://", "https://")) and not _is_local(origin)):
         return True
     is_browser = bool(origin) or headers.get(b"user-agent", b"").startswith(b"Mozilla/")
