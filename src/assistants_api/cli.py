@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import signal
 import sys
@@ -20,6 +19,7 @@ from rich.table import Table
 
 from assistants_api import __version__
 from assistants_api.api.app import create_app
+from assistants_api.api.auth import is_loopback
 from assistants_api.bootstrap import BadSettings, Server, database_url, running
 from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound
@@ -123,7 +123,7 @@ def revoke_key(id: Annotated[str, typer.Argument(help="The key's id, from `keys 
 async def _serve(settings: Settings, *, with_worker: bool) -> None:
     async with running(settings, with_worker=with_worker) as server:
         if not settings.api_keys and not await _has_keys(server):
-            if not _is_loopback(settings.host):
+            if not is_loopback(settings.host):
                 raise BadSettings(
                     f"Refusing to listen on {settings.host} without a key: set ASSISTANTS_API_KEYS,"
                     " or make one with `assistants-api keys create`."
@@ -267,12 +267,6 @@ async def _database() -> AsyncIterator[Database]:
 async def _has_keys(server: Server) -> bool:
     async with server.parts.db.read() as tx:
         return await tx.keys.were_made()
-
-
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 def _settings(**given: object) -> Settings:

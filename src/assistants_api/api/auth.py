@@ -69,7 +69,15 @@ def is_foreign(headers: dict[bytes, bytes], origins: Collection[str]) -> bool:
 def _is_local(url: str) -> bool:
     try:
         name = urlsplit(url).hostname or ""
-        return name == "localhost" or name.endswith(".localhost") or ip_address(name).is_loopback
+    except ValueError:
+        return False
+    return name.endswith(".localhost") or is_loopback(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or a name is this machine's own, whoever resolves it."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
 
