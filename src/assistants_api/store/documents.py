@@ -78,6 +78,12 @@ class Documents:
         statement = select(func.count()).where(c.file_id == file_id)
         return int((await self.session.execute(statement)).scalar_one())
 
+    async def vector_bytes(self, file_id: str) -> int:
+        """How many bytes the vectors of a document take, which all stores of its file share."""
+        c = tables.windows.c
+        statement = select(func.sum(func.length(c.vector))).where(c.file_id == file_id)
+        return int((await self.session.execute(statement)).scalar_one() or 0)
+
     async def vectors(self, file_ids: Collection[str], embedder: str) -> list[tuple[int, str, bytes]]:
         """Number, file id and vector of every window of these files that `embedder` embedded."""
         c, documents = tables.windows.c, tables.documents.c

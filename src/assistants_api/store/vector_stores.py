@@ -231,12 +231,6 @@ class StoreFiles(Repository[StoreFile]):
         statement = select(c.vector_store_id).where(c.file_id == file_id)
         return [row[0] for row in await self.session.execute(statement)]
 
-    async def vector_bytes(self, file_id: str) -> int:
-        """How many bytes the vectors of this file take, which all its stores share."""
-        c = tables.windows.c
-        statement = select(func.sum(func.length(c.vector))).where(c.file_id == file_id)
-        return int((await self.session.execute(statement)).scalar_one() or 0)
-
     async def is_wanted(self, file_id: str) -> bool:
         """Whether a store has this file or waits for it: one that failed or was cancelled is not wanted."""
         c = self.table.c

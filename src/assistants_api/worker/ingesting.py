@@ -152,7 +152,7 @@ class FileCarrier:
     async def _serve(self, job: Job, document: Document) -> None:
         """Cut the document for every store that waits, and complete the file there."""
         async with self._db.read(is_long=True) as tx:
-            vectors = await tx.store_files.vector_bytes(document.file_id)
+            vectors = await tx.documents.vector_bytes(document.file_id)
             places = await tx.store_files.waiting(document.file_id)
         used = len(document.text.encode()) + vectors
         cut: dict[object, list[tuple[int, int]]] = {}
