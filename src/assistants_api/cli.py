@@ -152,7 +152,7 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
 
 
 class _Http(uvicorn.Server):
-    """The HTTP server; SIGTERM asks it to stop in order, a second one to hurry; the rest is uvicorn's."""
+    """The HTTP server; SIGTERM asks it to stop in order, another or Ctrl-C at once; the rest is uvicorn's."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -161,12 +161,14 @@ class _Http(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """What a signal does; unlike uvicorn's own, SIGTERM does not kill the process once it has stopped."""
-        if sig != signal.SIGTERM:
+        """What a signal does; unlike uvicorn's own, these do not kill the process once it has stopped."""
+        again = self.terminated.is_set()
+        if sig not in (signal.SIGTERM, signal.SIGINT) or (sig == signal.SIGINT and self.hurried.is_set()):
             super().handle_exit(sig, frame)
             return
-        again = self.terminated.is_set()
-        self._loop.call_soon_threadsafe((self.hurried if again else self.terminated).set)
+        self._loop.call_soon_threadsafe(self.terminated.set)
+        if again or sig == signal.SIGINT:
+            self._loop.call_soon_threadsafe(self.hurried.set)
 
     @property
     def is_answering(self) -> bool:
@@ -183,9 +185,10 @@ class _Http(uvicorn.Server):
 
 
 async def _stop_in_order(http: _Http, server: Server, settings: Settings) -> None:
-    """After SIGTERM: not ready any more, no new claims, what runs may end; then the rest is handed over."""
+    """When asked: not ready any more, no new claims, what runs may end; then the rest is handed over."""
     await http.terminated.wait()
-    logging.getLogger(__name__).info("stopping: what runs has %g s to end", settings.drain_seconds)
+    seconds = 0 if http.hurried.is_set() else settings.drain_seconds
+    logging.getLogger(__name__).info("stopping: what runs has %g s to end", seconds)
     server.parts.stopping.set()
     await _unless(http.hurried, _drain_server(http, server, settings))
     if server.worker is not None:

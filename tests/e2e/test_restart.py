@@ -113,11 +113,14 @@ def is_listening(port: int) -> bool:
 
 
 @pytest.mark.timeout(60)
-def test_a_stream_that_is_cut_by_a_restart_says_so_and_goes_on_after_it_byte_for_byte(tmp_path):
-    with serving(tmp_path, SCRIPT, drain_seconds="0") as served:
+@pytest.mark.parametrize(("number", "drain_seconds"), [(signal.SIGTERM, "0"), (signal.SIGINT, "3600")])
+def test_a_stream_that_is_cut_by_a_restart_says_so_and_goes_on_after_it_byte_for_byte(
+    tmp_path, number, drain_seconds
+):
+    with serving(tmp_path, SCRIPT, drain_seconds=drain_seconds) as served:
         stream = Stream(served)
         stream.after(10)
-        served.process.send_signal(signal.SIGTERM)
+        served.process.send_signal(number)
         code = served.process.wait(20)
         first = stream.whole()
         shown, mark, rest = first.partition(b"event: error\n")
