@@ -199,11 +199,15 @@ def build_engine(settings: Settings) -> Engine:
                 patience=Patience(silent_after=settings.upstream_silence_seconds),
             )
         case "scripted":
+            from assistants_api.engine.script import BadScript
             from assistants_api.engine.scripted import ScriptedEngine
 
             assert settings.script is not None
             name = "scripted" if settings.model == BUNDLED else settings.model
-            return ScriptedEngine.from_file(settings.script, name=name)
+            try:
+                return ScriptedEngine.from_file(settings.script, name=name)
+            except BadScript as error:
+                raise BadSettings(f"ASSISTANTS_SCRIPT: {error}") from error
         case "transformers":
             return _local_engine(settings)
 

@@ -7,9 +7,14 @@ from typing import Annotated, Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from assistants_api.domain.webhook import host_of
 
 BUNDLED = "bundled"
 _PREFIX = "ASSISTANTS_"
+_TEN_YEARS = 10 * 365 * 86_400
 
 
 def _default_data_dir() -> Path:
@@ -48,7 +53,12 @@ class Settings(BaseSettings):
     """The server's settings; a bad value stops the start and is named."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX, env_file=".env", env_ignore_empty=True, frozen=True, extra="ignore"
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; another one needs API_KEYS.")
@@ -133,7 +143,9 @@ class Settings(BaseSettings):
     max_concurrent_files: int = Field(2, ge=1, description="Files that one worker indexes at once.")
     parse_seconds: float = Field(60, gt=0, description="What reading the text of one file may take.")
     parse_memory_mb: int = Field(1024, ge=128, description="Memory that reading one file may take.")
-    run_expiry_seconds: float = Field(600, gt=0, description="A run's published deadline after its creation.")
+    run_expiry_seconds: float = Field(
+        600, gt=0, le=_TEN_YEARS, description="A run's published deadline after its creation."
+    )
     drain_seconds: float = Field(
         20, ge=0, description="After SIGTERM: how long running work may take to end before it is handed over."
     )
@@ -218,7 +230,19 @@ class Settings(BaseSettings):
             ("sqlite:///", "postgresql://", "postgresql+asyncpg://")
         ):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        try:
+            make_url(value or "sqlite:///")
+        except (ValueError, ArgumentError):  # their words may hold a password
+            raise ValueError("must be SCHEME://USER:PASSWORD@HOST:PORT/DATABASE") from None
         return value
+
+    @field_validator("webhook_hosts")
+    @classmethod
+    def _hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = [host_of(f"http://{host}") for host in value]
+        if any(host is None or host != given.lower() for host, given in zip(hosts, value, strict=True)):
+            raise ValueError("each must be a host or host:port, without scheme and path")
+        return tuple(host for host in hosts if host)
 
 
 def mistaken_names() -> list[str]:

@@ -40,7 +40,17 @@ def test_paths_may_begin_at_home(monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "x"), ("ENGINE", "vllm"), ("DATABASE_URL", "mysql://x")]
+    ("name", "value"),
+    [
+        ("PORT", "x"),
+        ("ENGINE", "vllm"),
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "postgresql://me:sk-secret@host:port/x"),
+        ("RUN_EXPIRY_SECONDS", "inf"),
+        ("RUN_EXPIRY_SECONDS", "1e12"),
+        ("DRAIN_SECONDS", "nan"),
+        ("WEBHOOK_HOSTS", "a, http://b"),
+    ],
 )
 def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):
     monkeypatch.setenv(f"ASSISTANTS_{name}", value)
@@ -51,6 +61,43 @@ def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):
 
     assert result.exit_code == 2
     assert f"ASSISTANTS_{name}" in result.output
+    assert "sk-secret" not in result.output
+
+
+def test_hosts_of_webhooks_are_compared_as_hosts_are(monkeypatch):
+    monkeypatch.setenv("ASSISTANTS_WEBHOOK_HOSTS", "Hooks.Example.com, b:8080")
+
+    assert Settings(_env_file=None).webhook_hosts == ("hooks.example.com", "b:8080")
+
+
+@pytest.mark.parametrize("folder", ["file", "file/inside", "odd"])
+def test_a_data_directory_that_cannot_be_used_is_told_in_one_line(monkeypatch, tmp_path, folder):
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "assistants.sqlite3").write_text("no database " * 100)
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path / folder))
+
+    result = CliRunner().invoke(app, ["migrate"])
+
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert str(tmp_path / folder) in result.output
+
+
+@pytest.mark.parametrize("content", [None, "no JSON", '{"a": 1}'])
+def test_a_script_that_cannot_be_played_is_told_in_one_line(monkeypatch, tmp_path, content):
+    script = tmp_path / "script.json"
+    if content is not None:
+        script.write_text(content)
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ASSISTANTS_ENGINE", "scripted")
+    monkeypatch.setenv("ASSISTANTS_SCRIPT", str(script))
+
+    result = CliRunner().invoke(app, ["serve", "--port", "0"])
+
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert "ASSISTANTS_SCRIPT" in result.output
 
 
 @pytest.mark.parametrize(

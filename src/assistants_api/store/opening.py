@@ -104,7 +104,10 @@ def _prepare_sqlite(url: str) -> Path:
     path = Path(url.split(":///", 1)[1]).expanduser()
     if sqlite3.sqlite_version_info < (3, 35):
         raise CannotOpen(f"SQLite 3.35 or newer is needed; this Python has {sqlite3.sqlite_version}.")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotOpen(f"{path.parent} cannot be used as a folder: {error.strerror}.") from error
     if (kind := _file_system(path.parent)) in _NETWORK_FILE_SYSTEMS:
         raise CannotOpen(
             f"{path} lies on a network file system ({kind}), where SQLite loses data."
@@ -122,6 +125,8 @@ def _prepare_sqlite(url: str) -> Path:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
                 upgrade(connection)
                 connection.exec_driver_sql("COMMIT")
+    except DBAPIError as error:
+        raise CannotOpen(f"{path} cannot be used as a database: {error.orig}.") from error
     finally:
         engine.dispose()
     return path
