@@ -479,6 +479,63 @@ async def test_one_call_is_given_where_whole_calls_share_an_index() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [(None, None, None), ("", "", ""), ("0", "0", "0"), ("call_a", None, "call_a")],
+)
+@pytest.mark.parametrize("index", [0, None])
+async def test_whole_calls_one_after_the_other_are_calls_of_their_own(
+    ids: tuple[str | None, ...], index: int | None
+) -> None:
+    named = zip(ids, ("get_weather", "get_weather", "add"), strict=True)
+    pieces = (
+        {"id": id, "index": index, "function": {"name": name, "arguments": f'{{"a": {number}}}'}}
+        for number, (id, name) in enumerate(named)
+    )
+    async with asking(streams(*(delta(tool_calls=[one]) for one in pieces), end("stop"))) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    calls = [part for part in parts if isinstance(part, ToolCall)]
+    assert [(call.name, call.arguments) for call in calls] == [
+        ("get_weather", '{"a": 0}'),
+        ("get_weather", '{"a": 1}'),
+        ("add", '{"a": 2}'),
+    ]
+    assert len({call.id for call in calls}) == 3
+    told = {part.id: part.arguments for part in parts if isinstance(part, CallPiece)}
+    assert told == {call.id: call.arguments for call in calls if call.id in told}
+
+
+async def test_calls_that_share_an_id_get_one_each() -> None:
+    answer = streams(
+        delta(tool_calls=[{**a_call(0, '{"a"'), "id": "0"}, {**a_call(1, '{"b"'), "id": "0"}]),
+        delta(tool_calls=[{"index": 1, "id": "0", "function": {"arguments": ": 2}"}}]),
+        delta(tool_calls=[{"index": 0, "id": "0", "function": {"arguments": ": 1}"}}]),
+        end("tool_calls"),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    first, second = (part for part in parts if isinstance(part, ToolCall))
+    assert (first.id, first.arguments, second.arguments) == ("0", '{"a": 1}', '{"b": 2}')
+    assert second.id.startswith("call_")
+    told = "".join(part.arguments for part in parts if isinstance(part, CallPiece) and part.id == second.id)
+    assert told == second.arguments
+
+
+async def test_a_name_that_is_repeated_in_every_piece_makes_no_new_call() -> None:
+    answer = streams(
+        *(delta(tool_calls=[a_call(0, piece)]) for piece in ('{"a"', ': {"b": 1}', "}", "", " ")),
+        end("tool_calls"),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert [part for part in parts if isinstance(part, ToolCall)] == [
+        ToolCall("call_0", "add", '{"a": {"b": 1}}')
+    ]
+
+
 async def test_a_call_that_is_not_wanted_may_be_cut() -> None:
     answer = streams(
         delta(tool_calls=[a_call(0, '{"a": 1}')]),

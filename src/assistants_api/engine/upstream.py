@@ -107,6 +107,7 @@ def estimate_text(text: str) -> int:
 @dataclass(slots=True)
 class _Pieces:
     id: str = ""
+    their_id: str = ""  # which another call may have too
     name: str = ""
     arguments: str = ""
     told: int = 0  # so much of the arguments was given out already
@@ -124,6 +125,16 @@ class _Pieces:
         except (ValueError, RecursionError):
             return False
         return True
+
+
+def _is_another(call: _Pieces, id: str, arguments: str) -> bool:
+    """Whether a piece with a name in the place of `call` begins another one.
+
+    Some servers send whole calls one after the other, all with the index 0, with an id of their own or not.
+    """
+    if id and id != call.their_id:
+        return True
+    return bool(arguments.strip()) and call.arguments.rstrip().endswith("}") and call.is_whole
 
 
 @dataclass(slots=True)
@@ -192,15 +203,18 @@ class Answer:
         name = mended(function.get("name") or "")
         id = mended(piece.get("id") or "")
         call = self._calls.setdefault(index, _Pieces())
-        if name and call.name and id and call.id != id:
-            # Some servers send whole calls one after the other, all of them with the index 0.
+        arguments = function.get("arguments") or ""
+        if name and call.name and _is_another(call, id, arguments):
             call.add("", is_last=True)
             self._ended.append(call)
             call = self._calls[index] = _Pieces()
-        call.id = call.id or id
+        if id and not call.their_id:
+            call.their_id = id
+            is_taken = any(other.id == id for other in (*self._ended, *self._calls.values()))
+            call.id = ids.new("call") if is_taken else id
         # Some servers repeat the whole name in every piece, others split it.
         call.name = call.name if name == call.name else call.name + name
-        call.add(function.get("arguments") or "")
+        call.add(arguments)
         if call.name and self._first is None:
             self._first = call
 
