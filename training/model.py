@@ -1,6 +1,6 @@
 """Step 2, model: a small Llama, an architecture that every inference server loads, written out for fast training.
 
-`Net` computes what `LlamaForCausalLM` computes, with matrices joined and everything in bfloat16: about a third faster on CPUs.
+`Net` computes what `LlamaForCausalLM` computes, with matrices joined and everything in `precision.COMPUTE`: about a third faster on CPUs.
 `exported` turns it into an ordinary model folder.
 
 It does not start from noise alone. Copying needs two attention heads in a row: one that looks at the token before, one that
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from training.precision import COMPUTE
 from training.tokens import Forms, carried, forms
 
 CONTEXT = 4096
@@ -37,17 +38,17 @@ def turns(length: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary positions, each (length, half a head)."""
     speeds = BASE ** (-torch.arange(0, HEAD, 2) / HEAD)
     angles = torch.arange(length)[:, None] * speeds
-    return angles.cos().bfloat16(), angles.sin().bfloat16()
+    return angles.cos().to(COMPUTE), angles.sin().to(COMPUTE)
 
 
 def causal(length: int) -> Tensor:
     """What attention adds to scores: nothing for the past, very little for the future; (length, length)."""
-    return torch.full((length, length), -1e4).triu(1).bfloat16()
+    return torch.full((length, length), -1e4).triu(1).to(COMPUTE)
 
 
 def _normed(x: Tensor, weight: Tensor) -> Tensor:
     wide = x.float()
-    return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + EPSILON) * weight).bfloat16()
+    return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + EPSILON) * weight).to(COMPUTE)
 
 
 def _turned(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
@@ -84,27 +85,27 @@ class Net(nn.Module):
     def hidden(self, ids: Tensor, table: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
         """Ids (rows, length) to hidden states (rows, length, width), one conversation a row."""
         rows, length = ids.shape
-        x = functional.embedding(ids, table).bfloat16()
+        x = functional.embedding(ids, table).to(COMPUTE)
         for layer in range(LAYERS):
             y = _normed(x, self.norms[2 * layer])
-            joined = functional.linear(y, self.attention[layer].bfloat16())
+            joined = functional.linear(y, self.attention[layer].to(COMPUTE))
             queries, keys, values = joined.view(rows, length, 3 * HEADS, HEAD).transpose(1, 2).chunk(3, 1)
             queries, keys = _turned(queries, cosines, sines), _turned(keys, cosines, sines)
             if length > LONG:
                 mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
             else:
                 scores = (queries @ keys.transpose(-1, -2)) * HEAD**-0.5 + mask
-                mixed = torch.softmax(scores.float(), -1).bfloat16() @ values
+                mixed = torch.softmax(scores.float(), -1).to(COMPUTE) @ values
             mixed = mixed.transpose(1, 2).reshape(rows, length, HEADS * HEAD)
-            x = x + functional.linear(mixed, self.output[layer].bfloat16())
+            x = x + functional.linear(mixed, self.output[layer].to(COMPUTE))
             y = _normed(x, self.norms[2 * layer + 1])
-            gate, up = functional.linear(y, self.gate_up[layer].bfloat16()).chunk(2, -1)
-            x = x + functional.linear(functional.silu(gate) * up, self.down[layer].bfloat16())
+            gate, up = functional.linear(y, self.gate_up[layer].to(COMPUTE)).chunk(2, -1)
+            x = x + functional.linear(functional.silu(gate) * up, self.down[layer].to(COMPUTE))
         return _normed(x, self.norms[-1])
 
     def scores(self, hidden: Tensor, table: Tensor) -> Tensor:
         """Hidden states (…, width) to a score for each token (…, vocabulary); the embeddings read backwards."""
-        return functional.linear(hidden, table.bfloat16()).float()
+        return functional.linear(hidden, table.to(COMPUTE)).float()
 
 
 @torch.no_grad()

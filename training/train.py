@@ -25,6 +25,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig
 
 from training.model import Net, causal, exported, imported, turns, wire_copying
+from training.precision import Muon
 from training.prepare import OUT
 from training.tokens import forms, siblings
 
@@ -162,7 +163,7 @@ def main() -> None:
     vectors = [p for n, p in net.named_parameters() if p.ndim != 2] + [net.embedding, net.differences]
     optimizers = (
         (
-            torch.optim.Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.02, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, lr=MATRIX_PEAK, weight_decay=0.02),
             MATRIX_PEAK,
         ),
         (torch.optim.AdamW(vectors, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True), PEAK),

@@ -128,3 +128,26 @@ def test_copying_is_there_before_training(net):
         found = net.scores(net.hidden(ids, net.table(), *turns(60), causal(60)), net.table())[0].argmax(-1)
 
     assert (found[31:59] == ids[0, 32:]).float().mean() > 0.5
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_matrices_are_trained_as_pytorch_trains_them_in_any_precision(monkeypatch, precision):
+    import torch
+    from training import precision as ours
+
+    monkeypatch.setattr(ours, "COMPUTE", getattr(torch, precision))
+    torch.manual_seed(3)
+    starts = [torch.randn(shape) for shape in ((24, 16), (16, 24), (24, 16))]
+    gradients = [[torch.randn_like(start) for start in starts] for _ in range(3)]
+    results = []
+    for kind, more in ((ours.Muon, {}), (torch.optim.Muon, {"adjust_lr_fn": "match_rms_adamw"})):
+        matrices = [torch.nn.Parameter(start.clone()) for start in starts]
+        optimizer = kind(matrices, lr=0.1, weight_decay=0.02, **more)
+        for step in gradients:
+            for matrix, gradient in zip(matrices, step, strict=True):
+                matrix.grad = gradient.clone()
+            optimizer.step()
+        results.append([m.detach() - start for m, start in zip(matrices, starts, strict=True)])
+
+    for one, other in zip(*results, strict=True):
+        assert (one - other).norm() / other.norm() < 0.03  # PyTorch's are rounded to bfloat16
