@@ -636,3 +636,54 @@ async def test_nothing_else_that_an_upstream_says_has_half_characters() -> None:
 
     assert repr(parts).count("\ufffd") == 6
     repr(parts).encode()
+
+
+@pytest.mark.parametrize("reason", [None, ""])
+async def test_an_answer_without_a_reason_ends_where_its_server_says_done(reason: str | None) -> None:
+    said = delta(content="Hello")
+    said["choices"][0]["finish_reason"] = reason
+    whole = {"choices": [{"message": {"content": "Hello"}, "finish_reason": reason}]}
+    calling = delta(tool_calls=[a_call(0, '{"a": 1}')])
+    answers = streams(said, usage(5, 2)), replies(200, whole), streams(calling)
+    async with asking(*answers) as (engine, _):
+        assert (await parts_of(engine))[1:] == [Text("Hello", 2), Stop("stop", Usage(5, 2))]
+        assert words_of(await parts_of(engine)) == ["Hello"]
+        *_, call, stop = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert (call, stop.reason) == (ToolCall("call_0", "add", '{"a": 1}'), "tool_calls")
+
+
+async def test_done_before_anything_was_said_is_tried_again() -> None:
+    async with asking(streams(delta(role="assistant", content="")), HELLO) as (engine, upstream):
+        assert words_of(await parts_of(engine)) == ["Hel", "lo"]
+
+    assert len(upstream.bodies) == 2
+
+
+@pytest.mark.parametrize("reason", ["error", "abort"])
+async def test_an_answer_that_its_server_breaks_off_is_not_whole(reason: str) -> None:
+    broken = streams(delta(content="half"), end(reason), usage(5, 2))
+    async with asking(streams(end(reason)), HELLO, broken) as (engine, upstream):
+        assert words_of(await parts_of(engine)) == ["Hel", "lo"]
+        with pytest.raises(EngineFailed, match="broke off its answer"):
+            await parts_of(engine)
+
+    assert len(upstream.bodies) == 3
+
+
+@pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS", "model_length"])
+async def test_the_token_limit_has_several_names(reason: str) -> None:
+    answer = streams(delta(content="So"), delta(tool_calls=[a_call(0, '{"a')]), end(reason), usage(5, 2))
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
+
+    assert parts[-1] == Stop("length", Usage(5, 2))
+    assert not [part for part in parts if isinstance(part, ToolCall)]
+
+
+async def test_an_event_without_data_says_nothing() -> None:
+    raw = b"data:\n\ndata: \n\n" + b"".join(
+        f"data: {json.dumps(chunk)}\n\n".encode() for chunk in (delta(content="Hi"), end(), usage(5, 2))
+    )
+    async with asking(sends(raw + b"data: [DONE]\n\n")) as (engine, _):
+        assert (await parts_of(engine))[1:] == [Text("Hi", 1), Stop("stop", Usage(5, 2))]

@@ -147,6 +147,8 @@ async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
             raise lost(error) from error
     if answer.reason is None:
         raise Broken(EngineFailed("The upstream server ended in the middle of its answer."))
+    if answer.is_broken_off:
+        raise Broken(EngineFailed(f"The upstream server broke off its answer: {answer.reason}."))
     if not is_started:
         yield Started(upstream.estimate(prompt))
     for call in answer.calls:
@@ -174,9 +176,12 @@ async def _chunks(response: httpx.Response) -> AsyncGenerator[dict[str, Any], No
         return
     async with aclosing(_events(response)) as events:
         async for data in events:
+            if not data.strip():
+                continue
             if data.strip() != "[DONE]":
                 yield _read(data)
                 continue
+            yield upstream.DONE
             # Read to the end of the response, so that the connection can be used again.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_TAIL_SECONDS):
@@ -236,4 +241,5 @@ def _unstreamed(whole: dict[str, Any]) -> dict[str, Any]:
     with _understood():
         for choice in whole.get("choices") or ():
             choice["delta"] = choice.get("message") or {}
+            choice["finish_reason"] = choice.get("finish_reason") or "stop"
     return whole

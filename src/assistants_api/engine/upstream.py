@@ -14,6 +14,13 @@ from assistants_api.engine.halves import Joined
 
 CHARACTERS_PER_TOKEN = 4
 
+# In the place of a chunk: the server says that there will be none any more.
+DONE: dict[str, Any] = {}
+
+# What ends an answer too early: at the token limit, or because something went wrong.
+_LIMITS = ("length", "max_tokens", "model_length")
+_BROKEN_OFF = ("error", "abort")
+
 # Refusals of the prompt itself, which would be refused again; unless they say that we are set up wrongly.
 _REFUSED_PROMPT = (400, 413, 422)
 _SET_UP_WRONGLY = ("invalid_api_key", "model_not_found")
@@ -154,7 +161,12 @@ class Answer:
     _first: _Pieces | None = None
 
     def take(self, chunk: dict[str, Any]) -> str:
-        """Adds a chunk; the text that is new in it. What is no chunk raises as reading it does."""
+        """Adds a chunk; the text that is new in it. What is no chunk raises as reading it does.
+
+        Some servers give no reason for the end of an answer: it ends where they say that they are `DONE`.
+        """
+        if chunk is DONE and self.reason is None and (self.text or self._begun):
+            chunk = {"choices": [{"finish_reason": "stop"}]}
         match chunk.get("usage"):
             case {"prompt_tokens": int(asked), "completion_tokens": int(said)}:
                 self.usage = Usage(asked, said)
@@ -170,7 +182,8 @@ class Answer:
             for place, piece in enumerate(pieces):
                 self._add(piece, place)
             if is_over:
-                self.reason = choice["finish_reason"]
+                self.reason = str(choice["finish_reason"]).lower()
+                self.reason = "length" if self.reason in _LIMITS else self.reason
                 for call in self._calls.values():
                     call.add("", is_last=True)
         self.text += new
@@ -243,6 +256,11 @@ class Answer:
         """Every call that has a name, in the order in which they are made."""
         calls = (*self._ended, *(call for _, call in sorted(self._calls.items())))
         return [call for call in calls if call.name]
+
+    @property
+    def is_broken_off(self) -> bool:
+        """The server has ended it without an end."""
+        return self.reason in _BROKEN_OFF
 
     def stop_reason(self) -> str:
         """`stop`, `length` or `tool_calls`."""
