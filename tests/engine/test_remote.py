@@ -242,12 +242,27 @@ async def test_failures_carry_the_servers_words(answer: Answer, code: str, words
     [
         {"message": "This model's maximum context length is 10 tokens. However, ...", "code": None},
         {"message": "too long", "code": "context_length_exceeded"},
+        {"message": "the request exceeds the available context size, try increasing it", "code": 400},
+        {"message": "too long", "code": 400, "type": "exceed_context_size_error"},
+        {"message": "Context size has been exceeded.", "code": 400},
+        {"message": "prompt is too long: 215000 tokens > 200000 maximum"},
+        {"message": "`inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000 `inputs` tokens"},
+        {"message": "The input (5000 tokens) is longer than the model's context length (4096 tokens)."},
     ],
 )
-async def test_a_prompt_that_does_not_fit_is_told_apart(error: dict[str, Any]) -> None:
-    async with asking(replies(400, {"error": error})) as (engine, _):
+@pytest.mark.parametrize("is_streamed", [False, True])
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_prompt_that_does_not_fit_is_told_apart(
+    error: dict[str, Any], is_streamed: bool, status: int
+) -> None:
+    if isinstance(error.get("code"), int):
+        error = {**error, "code": status}
+    refusal = streams({"error": error}) if is_streamed else replies(status, {"error": error})
+    async with asking(refusal) as (engine, upstream):
         with pytest.raises(ContextOverflow):
             await parts_of(engine, asks())
+
+    assert len(upstream.bodies) == 1
 
 
 async def test_nothing_is_tried_again_after_the_first_piece() -> None:

@@ -25,6 +25,16 @@ _BROKEN_OFF = ("error", "abort")
 _REFUSED_PROMPT = (400, 413, 422)
 _SET_UP_WRONGLY = ("invalid_api_key", "model_not_found")
 
+# How servers say, as a code, as a type or in their words, that a prompt does not fit.
+_TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
+_TOO_LONG_WORDS = (
+    "context length",
+    "context window",
+    "context size",
+    "prompt is too long",
+    "`max_new_tokens` must be <=",
+)
+
 
 def request(prompt: Prompt, model: str) -> dict[str, Any]:
     """The body of a chat completion for this prompt."""
@@ -301,8 +311,8 @@ def failure(status: int, body: Any) -> EngineFailed:
     message = message if isinstance(message, str) and message else f"The upstream server answered {status}."
     message = mended(message)
     code = error.get("code") if isinstance(error, dict) else None
-    words = message.lower()
-    is_long = code == "context_length_exceeded" or "context length" in words or "context window" in words
+    kind = error.get("type") if isinstance(error, dict) else None
+    is_long = code in _TOO_LONG or kind in _TOO_LONG or any(w in message.lower() for w in _TOO_LONG_WORDS)
     if status in (400, 413, 422, 500) and is_long:
         return ContextOverflow(message)
     if status == 429 or code == "rate_limit_exceeded":
