@@ -170,6 +170,27 @@ async def test_files_made_or_changed_are_named_once(session: JailedSession):
     assert await session.list() == (FileMade("a.txt", 3), FileMade("d/b", 0))
 
 
+async def test_what_a_thread_shows_after_its_cell_is_not_taken_for_a_file(session: JailedSession):
+    code = """
+    import threading
+    from PIL import Image
+    ended = threading.Event()
+    def show():
+        while not ended.is_set(): display(Image.new("L", (2, 2)))
+    for n in range(30): open(f"{n:02}.txt", "w").write(f"of {n}")
+    threading.Thread(target=show).start()
+    """
+    async for output in session.execute(textwrap.dedent(code), 30):
+        assert not isinstance(output, Done) or len(output.files) == 30
+
+    read = [b"".join([part async for part in session.read(f"{n:02}.txt")]) for n in range(30)]
+    await run(session, "ended.set()")
+    later = await run(session, "6 * 7")
+
+    assert read == [b"of %d" % n for n in range(30)]
+    assert later.text == "42\n"
+
+
 async def test_files_go_in_and_out_whole(session: JailedSession):
     data = os.urandom(3 * 2**20 + 7)
 

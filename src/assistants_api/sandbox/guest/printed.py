@@ -1,4 +1,4 @@
-"""What a guest and the programs that it starts print, taken from their descriptors and sent as text."""
+"""What a guest and its programs print and show, taken from their descriptors and sent as text and pictures."""
 
 import codecs
 import os
@@ -12,13 +12,19 @@ SHOWN = "/mnt/data"
 
 
 class Printed:
-    """Descriptors 1 and 2 of the guest and all its children: one pipe, read here and sent as text."""
+    """Descriptors 1 and 2 of the guest and all its children: one pipe, read here and sent as text.
 
-    def __init__(self, channel: Channel, data: str, most: int) -> None:
+    Pictures go the same way. Between two cells the host expects answers and no outputs, so what a thread
+    shows then is dropped.
+    """
+
+    def __init__(self, channel: Channel, data: str, limits: dict[str, int]) -> None:
         self._channel = channel
         self._data = data
-        self._most = most
+        self._limits = limits
+        self._is_open = False
         self._left = 0
+        self._pictures_left = 0
         self._lock = threading.Lock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._source, sink = os.pipe()
@@ -36,8 +42,11 @@ class Printed:
 
     def begin(self) -> None:
         """From here on text belongs to a cell; what was printed between two cells belongs to none."""
-        self._drain()
-        self._left = self._most
+        with self._lock:
+            self._take()
+            self._is_open = True
+            self._left = self._limits["text"]
+            self._pictures_left = self._limits["images"]
 
     def end(self) -> None:
         """Everything that was printed until now is sent."""
@@ -46,8 +55,9 @@ class Printed:
                 stream.flush()
             except Exception:
                 continue
-        self._drain()
-        self._left = 0
+        with self._lock:
+            self._take()
+            self._is_open = False
 
     def send(self, text: str) -> None:
         """Sends text in its place among what was printed."""
@@ -56,14 +66,18 @@ class Printed:
             self._take()
             self._forward(text)
 
-    def flush(self) -> None:
-        """What was printed goes before what comes next."""
+    def send_picture(self, png: bytes) -> None:
+        """Sends a picture in its place among what was printed, or says that it is left out."""
         sys.stdout.flush()
-        self._drain()
-
-    def _drain(self) -> None:
         with self._lock:
             self._take()
+            if not self._is_open:
+                return
+            if self._pictures_left and len(png) <= self._limits["image"]:
+                self._pictures_left -= 1
+                self._channel.send("image", png)
+            else:
+                self._forward("[A picture is left out: there are too many, or it is too big.]\n")
 
     def _pump(self) -> None:
         poll = select.poll()
@@ -82,7 +96,7 @@ class Printed:
             self._forward(self._decoder.decode(part))
 
     def _forward(self, text: str) -> None:
-        if not text or self._left <= 0:
+        if not text or not self._is_open or self._left <= 0:
             return
         if self._data != SHOWN:
             text = text.replace(self._data, SHOWN).replace(sys.prefix, "/opt/python-env")

@@ -80,8 +80,7 @@ class Guest:
         self._data = order["data"]
         self._channel = Channel(order["channel"])
         self._asked: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
-        self._images = 0
-        self._printed = Printed(self._channel, self._data, self._limits["text"])
+        self._printed = Printed(self._channel, self._data, self._limits)
         os.register_at_fork(after_in_child=self._channel.close)
         os.chdir(self._data)
         self._shell = self._new_shell()
@@ -116,7 +115,6 @@ class Guest:
         self._channel.send("ok")
 
     def _do_run(self, message: dict[str, Any], blob: bytes) -> None:
-        self._images = 0
         failed = True
         self._printed.begin()
         try:
@@ -185,12 +183,7 @@ class Guest:
             picture = as_png(data["image/jpeg"])
         if picture is not None:
             raw = base64.b64decode(picture) if isinstance(picture, str) else picture
-            self._printed.flush()
-            self._images += 1
-            if self._images > self._limits["images"] or len(raw) > self._limits["image"]:
-                self._printed.send("[A picture is left out: there are too many, or it is too big.]\n")
-            else:
-                self._channel.send("image", raw)
+            self._printed.send_picture(raw)
         elif "text/plain" in data:
             self._printed.send(f"{data['text/plain']}\n")
 
