@@ -702,3 +702,37 @@ async def test_an_event_without_data_says_nothing() -> None:
     )
     async with asking(sends(raw + b"data: [DONE]\n\n")) as (engine, _):
         assert (await parts_of(engine))[1:] == [Text("Hi", 1), Stop("stop", Usage(5, 2))]
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [
+        ("The quick brown fox jumps over the lazy dog. " * 100, 900, 1300),
+        ("人工智能是计算机科学的一个分支。" * 100, 900, 1800),
+        ("Быстрая коричневая лиса. " * 100, 800, 1300),
+        ("\U0001f600" * 100, 100, 300),
+        ("\ud83d" * 100, 10, 300),
+    ],
+    ids=["English", "Chinese", "Russian", "faces", "halves"],
+)
+async def test_a_text_of_any_script_is_estimated_near_to_what_tokenizers_make_of_it(
+    text: str, least: int, most: int
+) -> None:
+    async with asking(streams(delta(content=text), end())) as (engine, _):
+        without = await engine.count(asks(messages=()))
+        counted = await engine.count(asks(messages=(ChatMessage("user", text),))) - without
+        stop = (await parts_of(engine))[-1]
+
+    assert least <= counted <= most
+    assert least <= stop.usage.completion_tokens <= most
+
+
+async def test_the_schema_of_an_answer_counts_in_the_prompt() -> None:
+    schema = {"type": "object", "properties": {f"key_{n}": {"type": "string"} for n in range(100)}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    async with asking() as (engine, _):
+        plain = await engine.count(asks())
+
+        assert await engine.count(asks(response_format=form)) >= plain + len(json.dumps(schema)) // 4
+        assert await engine.count(asks(response_format={"type": "text"})) == plain
+        assert await engine.count(asks(response_format={"type": "json_object"})) <= plain + 8

@@ -1,6 +1,6 @@
 """An engine elsewhere: any server that speaks `/v1/chat/completions`, streamed.
 
-It cannot continue a partial answer. Token counts before a call are estimates (four characters each).
+It cannot continue a partial answer. Token counts before a call are estimates (four bytes each).
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class RemoteEngine:
         context_window: int = 32768,
         patience: Patience | None = None,
     ) -> None:
-        """URLs may or may not end in `/v1`; `context_window` holds unless a server names a smaller one."""
+        """URLs may or may not end in `/v1`; `context_window` holds where no server names its own."""
         self._fleet = Fleet(addresses, model=model, patience=patience)
         self._model = model
         self._window = context_window
@@ -90,7 +90,7 @@ class RemoteEngine:
                 "open_turns": self._open,
                 "waiting_turns": fleet.waiting,
                 "turns": self._asked,
-                "count": "estimated, 4 characters per token",
+                "count": "estimated, 4 bytes per token",
                 "measures": self._measures.told(),
             },
         )

@@ -12,7 +12,8 @@ from assistants_api.domain.text import mended, mended_json
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.halves import Joined
 
-CHARACTERS_PER_TOKEN = 4
+# In UTF-8: of English four letters, of Chinese one and a third.
+BYTES_PER_TOKEN = 4
 
 # In the place of a chunk: the server says that there will be none any more.
 DONE: dict[str, Any] = {}
@@ -99,12 +100,16 @@ def _message(message: ChatMessage) -> dict[str, Any]:
 
 
 def estimate(prompt: Prompt) -> int:
-    """About how many tokens a prompt has: four characters each."""
-    body = {"messages": [_message(message) for message in prompt.messages]}
-    if prompt.tools and prompt.tool_choice != "none":
-        body["tools"] = [_plain(tool) for tool in prompt.tools]
-    size = sum(_size(value) for value in body["messages"]) + len(json.dumps(body.get("tools", "")))
-    return 1 + (size + len(prompt.answer_start)) // CHARACTERS_PER_TOKEN
+    """About how many tokens a prompt has: four bytes each, without its images."""
+    body = request(prompt, "")
+    told = [body.get("response_format"), None if prompt.tool_choice == "none" else body.get("tools")]
+    size = sum(_size(message) for message in body["messages"])
+    size += sum(_bytes(json.dumps(part, ensure_ascii=False)) for part in told if part)
+    return 1 + (size + _bytes(prompt.answer_start)) // BYTES_PER_TOKEN
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def _size(message: dict[str, Any]) -> int:
@@ -113,12 +118,12 @@ def _size(message: dict[str, Any]) -> int:
     calls = [
         call["function"]["arguments"] + call["function"]["name"] for call in message.get("tool_calls", ())
     ]
-    return 16 + sum(len(text) for text in (*texts, *calls))
+    return 16 + sum(_bytes(text) for text in (*texts, *calls))
 
 
 def estimate_text(text: str) -> int:
     """About how many tokens a text has."""
-    return -(-len(text) // CHARACTERS_PER_TOKEN)
+    return -(-_bytes(text) // BYTES_PER_TOKEN)
 
 
 @dataclass(slots=True)
