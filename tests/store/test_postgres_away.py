@@ -134,6 +134,35 @@ async def postgres(request):
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("also", ["sslmode=prefer", "ssl=prefer", "connect_timeout=9&options=-c%20jit%3Doff"])
+async def test_the_parameters_of_a_url_hold_for_every_connection(also):
+    """For the pool's, and for those that carry hints."""
+    if POSTGRES is None:
+        pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
+    async with fresh_postgres() as url:
+        first = await open_database(f"{url}?application_name=of%20ours&{also}", Wake())
+        second = await open_database(f"{url}?{also}", Wake())
+
+        async def of_the_name():
+            async with second.read() as tx:
+                found = await tx.execute(
+                    text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'of ours'")
+                )
+                return found.scalar_one()
+
+        heard = asyncio.Event()
+        second.wake.on("news", lambda payload: heard.set())
+        async with first.read():
+            async with asyncio.timeout(60):
+                while not heard.is_set():  # it may listen only from now on
+                    first.wake.send("news")
+                    await asyncio.wait([asyncio.create_task(heard.wait())], timeout=0.1)
+            assert await of_the_name() == 3
+        await first.close()
+        await second.close()
+
+
+@pytest.mark.postgres
 @pytest.mark.parametrize("place", ["before a savepoint", "in a savepoint", "at the end of a savepoint"])
 async def test_a_connection_that_is_lost_is_unavailable_also_to_who_goes_on(postgres, place):
     """As the log's writer does, which takes the next item when one has failed."""

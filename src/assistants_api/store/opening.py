@@ -14,10 +14,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from assistants_api.domain.errors import Unavailable
 from assistants_api.store.database import Database
+from assistants_api.store.dialing import Dialer
 from assistants_api.store.postgres import PostgresDatabase, trouble
 from assistants_api.store.sqlite import SqliteDatabase
 from assistants_api.store.wake import Wake
@@ -51,7 +51,7 @@ async def open_database(url: str, wake: Wake) -> Database:
         return SqliteDatabase(path, wake)
     if url.startswith("postgresql"):
         await _check_postgres(url)
-        database = PostgresDatabase(_async_url(url), wake)
+        database = PostgresDatabase(url, wake)
         await database.start()
         return database
     raise CannotOpen(
@@ -80,11 +80,6 @@ def downgrade(connection: Connection, revision: str) -> None:
     config = _config()
     config.attributes["connection"] = connection
     command.downgrade(config, revision)
-
-
-def _async_url(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return url if "+" in scheme else f"postgresql+asyncpg://{rest}"
 
 
 def _config() -> Config:
@@ -146,7 +141,7 @@ async def _when_it_serves(url: str, work: Callable[[Connection], T]) -> T:
 
     Raises `CannotOpen` with its reason when it does not serve in time, or refuses for good.
     """
-    engine = create_async_engine(_async_url(url))
+    engine = Dialer(url).engine()
     until = time.monotonic() + WAIT_SECONDS
     try:
         while True:

@@ -13,10 +13,11 @@ from sqlalchemy import Executable
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from assistants_api.domain.errors import DatabaseAway
 from assistants_api.store.database import Database
+from assistants_api.store.dialing import Dialer
 from assistants_api.store.transaction import Tx
 from assistants_api.store.wake import Wake
 
@@ -35,8 +36,8 @@ class PostgresDatabase(Database):
 
     def __init__(self, url: str, wake: Wake, *, pool_size: int = 10) -> None:
         self.wake = wake
-        self._engine = create_async_engine(url, pool_size=pool_size, max_overflow=5, pool_pre_ping=True)
-        self._dsn = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._dialer = Dialer(url)
+        self._engine = self._dialer.engine(pool_size=pool_size, max_overflow=5, pool_pre_ping=True)
         self._origin = secrets.token_hex(4)
         self._outbox: list[str] = []
         self._has_hints = asyncio.Event()
@@ -104,7 +105,7 @@ class PostgresDatabase(Database):
             topics, self._outbox = list(dict.fromkeys(self._outbox)), []
             try:
                 if connection is None or connection.is_closed():
-                    connection = await asyncpg.connect(self._dsn)
+                    connection = await self._dialer.dial()
                 await connection.executemany(
                     "SELECT pg_notify($1, $2)", [(_CHANNEL, f"{self._origin} {topic}") for topic in topics]
                 )
@@ -115,7 +116,7 @@ class PostgresDatabase(Database):
     async def _listen(self) -> None:
         while True:
             try:
-                connection = await asyncpg.connect(self._dsn)
+                connection = await self._dialer.dial()
                 try:
                     is_over = asyncio.Event()
                     connection.add_termination_listener(lambda _, over=is_over: over.set())

@@ -1,0 +1,47 @@
+"""How a PostgreSQL server is reached: what its URL says holds for every connection alike."""
+
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import asyncpg
+from sqlalchemy import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_SCHEME = "postgresql"
+_TIMEOUT = 60.0  # seconds for a connection to be made
+_OF_THE_POOL = "prepared_statement_cache_size"
+
+
+class Dialer:
+    """Connects to the server of one URL, whose parameters are those of PostgreSQL's own clients.
+
+    `sslmode` and its companions, `host`, `connect_timeout`, `application_name`, `options` and any other setting
+    of the server are among them; `ssl` is another word for `sslmode`.
+    """
+
+    def __init__(self, url: str) -> None:
+        given = make_url(url)
+        query = {name: _joined(value) for name, value in given.query.items()}
+        self._of_the_pool = {name: query.pop(name) for name in (_OF_THE_POOL,) if name in query}
+        if "ssl" in query:
+            query["sslmode"] = query.pop("ssl")
+        seconds = query.get("connect_timeout", "")
+        self._timeout = _TIMEOUT
+        if seconds.isdecimal():  # anything else is left for the server to refuse
+            self._timeout = float(query.pop("connect_timeout")) or _TIMEOUT
+        plain = given.set(drivername=_SCHEME, query={}).render_as_string(hide_password=False)
+        self._dsn = f"{plain}?{urlencode(query, quote_via=quote)}" if query else plain
+
+    async def dial(self) -> Any:
+        """A connection of the driver's own."""
+        return await asyncpg.connect(self._dsn, timeout=self._timeout)
+
+    def engine(self, **options: Any) -> AsyncEngine:
+        """SQLAlchemy's engine over such connections."""
+        url = URL.create("postgresql+asyncpg", query=self._of_the_pool)
+        return create_async_engine(url, connect_args={"async_creator_fn": self.dial}, **options)
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    """A parameter that is given several times, as the hosts of a cluster are, is a list."""
+    return value if isinstance(value, str) else ",".join(value)
