@@ -15,8 +15,8 @@ _OF_THE_POOL = "prepared_statement_cache_size"
 class Dialer:
     """Connects to the server of one URL, whose parameters are those of PostgreSQL's own clients.
 
-    `sslmode` and its companions, `host`, `connect_timeout`, `application_name`, `options` and any other setting
-    of the server are among them; `ssl` is another word for `sslmode`.
+    `sslmode` and its companions, `host`, `connect_timeout`, `application_name`, `options` and any setting of
+    the server are among them; `ssl` is another word for `sslmode`.
     """
 
     def __init__(self, url: str) -> None:
