@@ -170,6 +170,33 @@ async def test_files_made_or_changed_are_named_once(session: JailedSession):
     assert await session.list() == (FileMade("a.txt", 3), FileMade("d/b", 0))
 
 
+async def test_a_new_file_is_named_however_many_there_are(session: JailedSession):
+    many = "for n in range(600): open(f'a{n:03}.txt', 'w').close()"
+
+    first = await run(session, many)
+    second = await run(session, "open('summary.csv', 'w').close()")
+
+    assert [file.name for file in first.done.files] == [f"a{n:03}.txt" for n in range(512)]
+    assert first.text == "[88 more new files are left out.]\n"
+    assert second.done.files == (FileMade("summary.csv", 0),)
+    assert second.text == ""
+
+
+async def test_files_with_names_too_long_for_use_outside_are_no_harm(session: JailedSession):
+    code = """
+    import os
+    deep = "/".join(["表" * 80] * 14)
+    os.makedirs(deep)
+    for n in range(400): open(f"{deep}/{n}", "w").close()
+    for n in range(100): open(b"\\xff" * 200 + b"%d" % n, "w").close()
+    open("result.txt", "w").close()
+    """
+
+    ran = await run(session, textwrap.dedent(code))
+
+    assert ran.done == Done(is_new=True, has_failed=False, files=(FileMade("result.txt", 0),))
+
+
 async def test_what_a_thread_shows_after_its_cell_is_not_taken_for_a_file(session: JailedSession):
     code = """
     import threading

@@ -1,4 +1,4 @@
-"""What a guest and its programs print and show, taken from their descriptors and sent as text and pictures."""
+"""What a guest and its programs print and show, taken from their descriptors, sent as text and pictures."""
 
 import codecs
 import os

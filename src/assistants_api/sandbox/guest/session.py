@@ -26,6 +26,7 @@ from printed import SHOWN, Printed
 
 PR_SET_DUMPABLE = 4
 PIECE = 1 << 20
+LONGEST_NAME = 1536  # characters of JSON: whatever is longer has more than the 512 bytes that the host takes
 PRELOAD = """
 import io
 import numpy, pandas, stack_data
@@ -124,11 +125,14 @@ class Guest:
             self._printed.send(f"{type(error).__name__}\n")
         finally:
             signal.signal(signal.SIGINT, too_late)
-        self._printed.end()
         files = dict(self._files())
         made = [(name, mark[0]) for name, mark in files.items() if self._known.get(name) != mark]
         self._known = files
-        self._channel.send("done", failed=failed, files=made)
+        most = self._limits["listed_files"]
+        if len(made) > most:
+            self._printed.send(f"[{len(made) - most} more new files are left out.]\n")
+        self._printed.end()
+        self._channel.send("done", failed=failed, files=made[:most])
 
     def _do_put(self, message: dict[str, Any], blob: bytes) -> None:
         path = os.path.join(self._data, message["name"])
@@ -157,11 +161,14 @@ class Guest:
         self._channel.send("piece", part)
 
     def _do_list(self, message: dict[str, Any], blob: bytes) -> None:
-        self._channel.send("files", files=[(name, mark[0]) for name, mark in self._files()])
+        files = [(name, mark[0]) for name, mark in self._files()]
+        self._channel.send("files", files=files[: self._limits["listed_files"]])
 
     def _files(self) -> Iterator[tuple[str, tuple[int, int, int]]]:
-        """Names of regular files with size, time and inode; links and devices are none."""
-        count = 0
+        """Names of regular files with size, time and inode; links and devices are none.
+
+        A name that the host would not take is left out: many long ones would make too large a frame.
+        """
         for folder, folders, names in os.walk(self._data):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for name in sorted(names):
@@ -170,11 +177,9 @@ class Guest:
                     facts = os.lstat(path)
                 except OSError:
                     continue
-                if stat.S_ISREG(facts.st_mode):
-                    count += 1
-                    if count > self._limits["listed_files"]:
-                        return
-                    yield os.path.relpath(path, self._data), (facts.st_size, facts.st_mtime_ns, facts.st_ino)
+                name = os.path.relpath(path, self._data)
+                if stat.S_ISREG(facts.st_mode) and len(json.dumps(name)) <= LONGEST_NAME:
+                    yield name, (facts.st_size, facts.st_mtime_ns, facts.st_ino)
 
     def show(self, data: dict[str, Any]) -> None:
         """What a notebook would show of a value: its picture, else its text."""
