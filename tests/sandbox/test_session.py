@@ -55,6 +55,36 @@ async def test_code_that_does_not_parse_is_told_so(session: JailedSession):
     assert "SyntaxError" in ran.text
 
 
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_code_that_spoils_its_streams_harms_that_cell_alone(session: JailedSession, stream: str):
+    await run(session, f"import sys\nsys.{stream}.close()")
+    closed = await run(session, f"print('one', file=sys.{stream})")
+    await run(session, f"sys.{stream} = None")
+    unset = await run(session, f"print('two', file=sys.{stream})")
+    await run(session, f"del sys.{stream}")
+    gone = await run(session, f"print('three', file=sys.{stream})")
+
+    assert [ran.text for ran in (closed, unset, gone)] == ["one\n", "two\n", "three\n"]
+    assert not any(ran.done.has_failed for ran in (closed, unset, gone))
+
+
+async def test_an_error_is_told_while_the_code_keeps_its_output_to_itself(session: JailedSession):
+    ran = await run(session, "import io, sys\nsys.stdout = io.StringIO()\nprint('kept')\n1 / 0")
+    kept = await run(session, "sys.stdout.getvalue()")
+
+    assert ran.text.endswith("ZeroDivisionError: division by zero\n")
+    assert kept.text == "'kept\\n'\n"
+
+
+async def test_exit_stops_the_cell_and_keeps_the_session(session: JailedSession):
+    ran = await run(session, "x = 1\nexit()\nx = 2")
+
+    assert ran.done.ended is None
+    assert "SystemExit" in ran.text
+    assert "AttributeError" not in ran.text
+    assert (await run(session, "x")).text == "1\n"
+
+
 async def test_output_keeps_its_order_whoever_prints(session: JailedSession):
     code = """
     import os, subprocess, sys

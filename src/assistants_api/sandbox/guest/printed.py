@@ -1,14 +1,17 @@
 """What a guest and its programs print and show, taken from their descriptors, sent as text and pictures."""
 
 import codecs
+import contextlib
 import os
 import select
 import sys
 import threading
+from typing import Any
 
 from frames import Channel
 
 SHOWN = "/mnt/data"
+STREAMS = {"stdout": 1, "stderr": 2}
 
 
 class Printed:
@@ -32,16 +35,18 @@ class Printed:
         for descriptor in (1, 2):
             os.dup2(sink, descriptor)
         os.close(sink)
-        for name, descriptor in (("stdout", 1), ("stderr", 2)):
-            stream = open(  # noqa: SIM115  (lives as long as the guest)
-                descriptor, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False
-            )
-            setattr(sys, name, stream)
-            setattr(sys, f"__{name}__", stream)
+        for name in STREAMS:
+            renew(name)
         threading.Thread(target=self._pump, daemon=True).start()
 
     def begin(self) -> None:
-        """From here on text belongs to a cell; what was printed between two cells belongs to none."""
+        """From here on text belongs to a cell; what was printed between two cells belongs to none.
+
+        A stream that code has put in the place of ours stays; one that it has closed or taken away is renewed.
+        """
+        for name in STREAMS:
+            if not is_open(getattr(sys, name, None)):
+                renew(name)
         with self._lock:
             self._take()
             self._is_open = True
@@ -50,25 +55,22 @@ class Printed:
 
     def end(self) -> None:
         """Everything that was printed until now is sent."""
-        for stream in (sys.stdout, sys.stderr):
-            try:
-                stream.flush()
-            except Exception:
-                continue
+        for name in STREAMS:
+            flush(name)
         with self._lock:
             self._take()
             self._is_open = False
 
     def send(self, text: str) -> None:
         """Sends text in its place among what was printed."""
-        sys.stdout.flush()
+        flush("stdout")
         with self._lock:
             self._take()
             self._forward(text)
 
     def send_picture(self, png: bytes) -> None:
         """Sends a picture in its place among what was printed, or says that it is left out."""
-        sys.stdout.flush()
+        flush("stdout")
         with self._lock:
             self._take()
             if not self._is_open:
@@ -106,3 +108,26 @@ class Printed:
             kept += "\n[The rest of the output is left out.]\n"
         for start in range(0, len(kept), 1 << 16):
             self._channel.send("text", text=kept[start : start + (1 << 16)])
+
+
+def renew(name: str) -> None:
+    """Makes `sys.stdout` or `sys.stderr` anew, over its descriptor."""
+    stream = open(  # noqa: SIM115  (lives as long as the guest)
+        STREAMS[name], "w", encoding="utf-8", errors="replace", buffering=1, closefd=False
+    )
+    setattr(sys, name, stream)
+    setattr(sys, f"__{name}__", stream)
+
+
+def is_open(stream: Any) -> bool:
+    """Whether it can be written to; what lost its buffer says so by an error."""
+    try:
+        return stream is not None and not getattr(stream, "closed", False)
+    except ValueError:
+        return False
+
+
+def flush(name: str) -> None:
+    """Whatever the code has made of the stream."""
+    with contextlib.suppress(Exception):
+        getattr(sys, name).flush()

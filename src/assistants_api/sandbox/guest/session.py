@@ -231,6 +231,14 @@ class Guest:
                 sys.stdout.flush()
                 self.user_ns["_exit_code"] = subprocess.call(self.var_expand(cmd, depth=1), shell=True)
 
+            def ask_exit(self) -> None:
+                """`exit()` ends the cell, not the session."""
+                raise SystemExit
+
+            def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+                """Among the cell's output, wherever the code lets its own go."""
+                guest._printed.send(f"{self.InteractiveTB.stb2text(stb)}\n")
+
             def enable_gui(self, gui: Any = None) -> None:
                 """There is no screen."""
 
