@@ -42,7 +42,8 @@ class Printed:
     def begin(self) -> None:
         """From here on text belongs to a cell; what was printed between two cells belongs to none.
 
-        A stream that code has put in the place of ours stays; one that it has closed or taken away is renewed.
+        A stream that code has put in the place of ours stays; one that it has closed or taken away is
+        renewed.
         """
         for name in STREAMS:
             if not is_open(getattr(sys, name, None)):
