@@ -17,6 +17,7 @@ from tests.engine.conftest import until
 from tests.engine.upstreams import (
     HELLO,
     QUICK,
+    TOOL,
     Answer,
     Upstream,
     asking,
@@ -420,6 +421,6 @@ async def test_calls_are_given_whole_or_not_at_all() -> None:
     whole = {"index": 0, "id": "call_2", "function": {"name": "f", "arguments": '{"a": 1}'}}
     answers = [drops(delta(tool_calls=[piece])), streams(delta(tool_calls=[whole]), end("tool_calls"))]
     async with asking(*answers) as (engine, _):
-        parts = await parts_of(engine)
+        parts = await parts_of(engine, asks(tools=(TOOL,)))
 
     assert [part for part in parts if isinstance(part, ToolCall)] == [ToolCall("call_2", "f", '{"a": 1}')]

@@ -736,3 +736,16 @@ async def test_the_schema_of_an_answer_counts_in_the_prompt() -> None:
         assert await engine.count(asks(response_format=form)) >= plain + len(json.dumps(schema)) // 4
         assert await engine.count(asks(response_format={"type": "text"})) == plain
         assert await engine.count(asks(response_format={"type": "json_object"})) <= plain + 8
+
+
+async def test_who_may_call_nothing_calls_nothing_whatever_the_server_makes_of_it() -> None:
+    calling = streams(
+        delta(content="Hi"), delta(tool_calls=[a_call(0, "{}")]), end("tool_calls"), usage(5, 2)
+    )
+    async with asking(calling, calling) as (engine, upstream):
+        told = await parts_of(engine, asks(tools=(TOOL,), tool_choice="none"))
+        bare = await parts_of(engine, asks())
+
+    assert told[1:] == bare[1:] == [Text("Hi", 1), Stop("stop", Usage(5, 2))]
+    # Some servers know no `tool_choice`.
+    assert not {"tools", "tool_choice", "parallel_tool_calls"} & set(upstream.bodies[0])

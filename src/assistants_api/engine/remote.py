@@ -122,7 +122,7 @@ def _settles(part: Part) -> bool:
 
 async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
     """One server's answer."""
-    answer = upstream.Answer(prompt.parallel_tool_calls)
+    answer = upstream.Answer(prompt.parallel_tool_calls, upstream.may_call(prompt))
     is_started = False
     body = upstream.request(prompt, server.model)
     try:

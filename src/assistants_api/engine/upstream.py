@@ -71,12 +71,17 @@ def request(prompt: Prompt, model: str) -> dict[str, Any]:
         body["reasoning_effort"] = prompt.reasoning_effort
     if prompt.response_format not in ("auto", {"type": "text"}):
         body["response_format"] = _plain(prompt.response_format)
-    if prompt.tools:
+    if may_call(prompt):
         body["tools"] = [_plain(tool) for tool in prompt.tools]
         body["tool_choice"] = _plain(prompt.tool_choice)
         if not prompt.parallel_tool_calls:
             body["parallel_tool_calls"] = False
     return body
+
+
+def may_call(prompt: Prompt) -> bool:
+    """Whether functions may be called. Where not, none are shown: some servers know no `tool_choice`."""
+    return bool(prompt.tools) and prompt.tool_choice != "none"
 
 
 def _plain(value: Any) -> Any:
@@ -102,9 +107,9 @@ def _message(message: ChatMessage) -> dict[str, Any]:
 def estimate(prompt: Prompt) -> int:
     """About how many tokens a prompt has: four bytes each, without its images."""
     body = request(prompt, "")
-    told = [body.get("response_format"), None if prompt.tool_choice == "none" else body.get("tools")]
+    told = [body[name] for name in ("response_format", "tools") if name in body]
     size = sum(_size(message) for message in body["messages"])
-    size += sum(_bytes(json.dumps(part, ensure_ascii=False)) for part in told if part)
+    size += sum(_bytes(json.dumps(part, ensure_ascii=False)) for part in told)
     return 1 + (size + _bytes(prompt.answer_start)) // BYTES_PER_TOKEN
 
 
@@ -161,9 +166,13 @@ def _is_another(call: _Pieces, id: str, arguments: str) -> bool:
 
 @dataclass(slots=True)
 class Answer:
-    """A streamed answer as it comes together; unless `parallel`, only the first of its calls counts."""
+    """A streamed answer as it comes together; unless `parallel`, only the first of its calls counts.
+
+    None does unless it `may_call`.
+    """
 
     parallel: bool = True
+    may_call: bool = True
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
@@ -248,7 +257,7 @@ class Answer:
 
     def _counts(self, call: _Pieces) -> bool:
         """Whether it has a name, and may be made."""
-        return bool(call.name) and (self.parallel or call is self._first)
+        return self.may_call and bool(call.name) and (self.parallel or call is self._first)
 
     @property
     def calls(self) -> Sequence[ToolCall]:
