@@ -10,6 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 
 from tests.conformance.conftest import NODE, _need
 
@@ -36,6 +39,32 @@ def test_the_document_says_what_generators_need(document):
     assert "HTTPValidationError" not in text
     assert '"422"' not in text
     assert not [name for name in made["components"]["schemas"] if name.endswith(("-Input", "-Output"))]
+
+
+def test_no_default_of_the_document_would_be_refused(document):
+    made = json.loads(document.read_text())
+    resource = Resource.from_contents(made, default_specification=DRAFT202012)
+    registry = Registry().with_resource("urn:document", resource)
+
+    refused = []
+    for name, schema in made["components"]["schemas"].items():
+        for field in schema.get("properties", {}):
+            pointer = f"urn:document#/components/schemas/{name}/properties/{field}"
+            default = schema["properties"][field].get("default", ...)
+            validator = Draft202012Validator({"$ref": pointer}, registry=registry)
+            if default is not ... and not validator.is_valid(default):
+                refused.append((name, field, default))
+
+    assert refused == []
+
+
+def test_every_schema_of_the_document_has_a_plain_name_and_a_use(document):
+    text = document.read_text()
+
+    names = list(json.loads(text)["components"]["schemas"])
+
+    assert [name for name in names if not name.isalnum()] == []
+    assert [name for name in names if f'"#/components/schemas/{name}"' not in text] == []
 
 
 def test_a_generated_python_client_runs_the_main_flow(document, server, tmp_path, monkeypatch):

@@ -64,7 +64,8 @@ class CreateAssistantRequest(Request):
 class ModifyAssistantRequest(Request):
     """The body of modifyAssistant: only what is given changes, and lists replace the old ones."""
 
-    model: str = Field("", min_length=1, max_length=256)
+    # A factory's value is in no document: generated clients would send it with every change, and be refused.
+    model: str = Field(default_factory=str, min_length=1, max_length=256)
     name: Name = None
     description: Description = None
     instructions: Instructions = None

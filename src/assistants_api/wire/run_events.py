@@ -19,7 +19,7 @@ from assistants_api.domain.event import (
     ToolCallStarted,
     ToolOutputAdded,
 )
-from assistants_api.wire.messages import MessageObject
+from assistants_api.wire.messages import FileReference, MessageObject
 from assistants_api.wire.problems import ErrorObject
 from assistants_api.wire.runs import RunObject
 from assistants_api.wire.steps import RunStepObject
@@ -103,12 +103,6 @@ def _step_delta(step_id: str, call: dict[str, Any]) -> str:
 
 def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-class FileReference(BaseModel):
-    """A file by its id."""
-
-    file_id: str
 
 
 class DeltaImageFile(FileReference):
