@@ -1,6 +1,7 @@
 """PostgreSQL that is there and does not serve: starting, stopping, full. Callers are told to come again."""
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -160,6 +161,20 @@ async def test_the_parameters_of_a_url_hold_for_every_connection(also):
             assert await of_the_name() == 3
         await first.close()
         await second.close()
+
+
+@pytest.mark.postgres
+async def test_a_server_that_is_gone_without_a_word_is_given_up(postgres):
+    """As when its machine lost its power, or a firewall forgot the connection."""
+    found: list[Any] = []
+    event.listen(postgres._engine.sync_engine, "checkout", lambda raw, *_: found.append(raw))
+    async with postgres.read():
+        line = found[-1].driver_connection._transport.get_extra_info("socket")
+        keeps_alive = line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 20_000
+
+    assert keeps_alive
 
 
 @pytest.mark.postgres
