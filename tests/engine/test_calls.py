@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistants_api.domain.prompt import CallPiece, ToolCall
-from assistants_api.engine.calls import HERMES, LLAMA, MISTRAL, Family, Found, family_of
+from assistants_api.engine.calls import HERMES, LLAMA, MISTRAL, Family, Found, family_of, new_mistral
 from assistants_api.engine.text import Aside, Speech
 
 NAMES = ("get_weather", "add")
@@ -49,6 +49,7 @@ def call(city: str) -> tuple[str, str]:
     return ("get_weather", json.dumps({"city": city}))
 
 
+NEW = new_mistral("[TOOL_CALLS]name[CALL_ID]id[ARGS]{}")
 CASES: list[tuple[Family, str, list[str | tuple[str, str]]]] = [
     (HERMES, "Just words.", ["Just words."]),
     (HERMES, "a < b and <tool", ["a < b and <tool"]),
@@ -103,6 +104,14 @@ CASES: list[tuple[Family, str, list[str | tuple[str, str]]]] = [
         [call("Paris"), call("Oslo")],
     ),
     (MISTRAL, "[TOOL_CALLS] what is that?", ["[TOOL_CALLS] what is that?"]),
+    (MISTRAL, "[TOOL_CALLS]what{}", ["[TOOL_CALLS]what{}"]),
+    (MISTRAL, "[TOOL_CALLS]add[ARGS]{bad}", ["[TOOL_CALLS]add[ARGS]{bad}"]),
+    (NEW, f"[TOOL_CALLS][{PARIS}, {OSLO}]", [call("Paris"), call("Oslo")]),
+    (
+        NEW,
+        '[TOOL_CALLS]add[CALL_ID]abc123def[ARGS]{"a": "}"}[TOOL_CALLS]add[ARGS]{}',
+        [("add", '{"a": "}"}'), ("add", "{}")],
+    ),
     (MISTRAL, "[TOOL_CALLS]" + "x" * 300 + "{}", ["[TOOL_CALLS]" + "x" * 300 + "{}"]),
 ]
 
@@ -242,6 +251,8 @@ def test_a_half_stop_string_is_not_shown_before_it_is_settled() -> None:
 def test_the_family_is_read_from_the_template() -> None:
     assert family_of("... <tool_call> ...") is HERMES
     assert family_of("[TOOL_CALLS]") is MISTRAL
+    assert family_of("[TOOL_CALLS]name[ARGS]{}").inner == ("[ARGS]",)
+    assert family_of("[TOOL_CALLS]name[CALL_ID]id[ARGS]{}").inner == ("[CALL_ID]", "[ARGS]")
     assert family_of("<|python_tag|>") is LLAMA
 
 
@@ -273,3 +284,13 @@ def test_an_answer_may_begin_within_its_reasoning() -> None:
 
     assert speech.feed("Hm. ") == [Aside("Hm.")]
     assert speech.feed("Well.</think>\n\nYes.") == [Aside(" Well."), "Yes."]
+
+
+@pytest.mark.parametrize("head", ["add[ARGS]", "add[CALL_ID]abc123def[ARGS]", "add"])
+def test_arguments_behind_a_name_are_given_out_as_they_come(head: str) -> None:
+    speech = Speech(NEW, NAMES, ())
+
+    found = [one for piece in (f"[TOOL_CALLS]{head}", '{"a"', ": 1", "}") for one in speech.feed(piece)]
+
+    assert [one.arguments for one in found if isinstance(one, CallPiece)] == ['{"a"', ": 1", "}"]
+    assert [one.id for one in found if isinstance(one, ToolCall)] == [found[0].id]  # type: ignore[union-attr]

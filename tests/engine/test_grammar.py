@@ -1,6 +1,7 @@
 """Answers in a form: even a random model's answer parses, because no other token may come."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,26 @@ def mistral(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return of_family(tmp_path_factory.mktemp("mistral"), "[TOOL_CALLS]")
 
 
-def of_family(folder: Path, marker: str) -> Any:
+NEWER = {
+    "plain": ("[TOOL_CALLS]name[ARGS]", ()),
+    "special": ("[TOOL_CALLS]name[ARGS]", ("[TOOL_CALLS]", "[ARGS]")),
+    "special, with ids": ("[TOOL_CALLS]name[CALL_ID]id[ARGS]", ("[TOOL_CALLS]", "[CALL_ID]", "[ARGS]")),
+}
+
+
+@pytest.fixture(scope="module", params=NEWER)
+def newer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tiny model with a template that writes calls as newer models of Mistral do."""
+    marker, special = NEWER[request.param]
+    return of_family(tmp_path_factory.mktemp("newer"), marker, special)
+
+
+def of_family(folder: Path, marker: str, special: Sequence[str] = ()) -> Any:
     """The tiny model, whose template has this marker for calls."""
     from assistants_api.engine.model import Model
 
     template = tiny.TEMPLATE.replace("<tool_call>", marker).replace("</tool_call>", "")
-    return Model(EngineConfig(model=tiny.build(folder, template=template)))
+    return Model(EngineConfig(model=tiny.build(folder, template=template, special=special)))
 
 
 def a_row(model: Any, prompt: Prompt) -> Any:
@@ -268,6 +283,45 @@ def test_several_calls_stand_in_one_list_where_more_than_one_is_wanted(mistral: 
 
     assert barred(a_row(mistral, prompt), both) == []
     assert barred(a_row(mistral, replace(prompt, parallel_tool_calls=False)), both) != []
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "add"}}])
+def test_a_call_behind_a_name_is_held_to_the_functions_schema(newer: Any, choice: Any) -> None:
+    prompt = replace(
+        a_prompt("go", temperature=1.5, max_tokens=120), tool_choice=choice, tools=(WEATHER, ADD)
+    )
+
+    for loop in run(newer, prompt):
+        first, *_ = calls_of(loop)
+        assert choice == "required" or first.name == "add"
+        assert set(json.loads(first.arguments)) == (
+            {"city", "days"} if first.name == "get_weather" else {"a"}
+        )
+        assert not any(isinstance(part, Text) for part in loop.parts[1])
+
+
+@pytest.mark.parametrize("form", ["auto", {"type": "json_schema", "json_schema": {"schema": CITY}}])
+def test_a_call_behind_a_name_that_the_model_opens_itself_is_held_too(newer: Any, form: Any) -> None:
+    prompt = replace(a_prompt("go", max_tokens=120), tools=(WEATHER, ADD), response_format=form)
+    id = "[CALL_ID]abc123def" if "[CALL_ID]" in newer.template.family.inner else ""
+    right = newer.ids(f'[TOOL_CALLS]add{id}[ARGS]{{"a": 1}}')
+
+    assert barred(a_row(newer, prompt), right) == []
+    assert barred(a_row(newer, prompt), newer.ids(f'[TOOL_CALLS]add{id}[ARGS]{{"b": 1}}')) != []
+    assert barred(a_row(newer, prompt), newer.ids(f'[TOOL_CALLS]go{id}[ARGS]{{"a": 1}}')) != []
+    row = a_row(newer, prompt)
+    parts = [part for token in right for part in row.say(token)]
+    assert [part.arguments for part in parts if isinstance(part, ToolCall)] == ['{"a": 1}']
+
+
+def test_a_second_call_behind_a_name_may_follow_where_more_than_one_is_wanted(newer: Any) -> None:
+    prompt = replace(a_prompt("go", max_tokens=200), tools=(WEATHER, ADD), tool_choice="required")
+    id = "[CALL_ID]abc123def" if "[CALL_ID]" in newer.template.family.inner else ""
+    one = f'add{id}[ARGS]{{"a": 1}}'
+    row = a_row(newer, prompt)
+
+    assert barred(row, newer.ids(f"{one}[TOOL_CALLS]{one}")) == []
+    assert barred(row, newer.ids(f'[TOOL_CALLS]add{id}[ARGS]{{"b"')) != []
 
 
 def test_a_held_call_is_the_same_after_a_restart(model: Any) -> None:

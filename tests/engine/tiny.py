@@ -1,5 +1,6 @@
 """Builds a tiny random model with a tokenizer of its own, as an ordinary local folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +40,13 @@ def build(
     kind: str = "qwen3",
     window: int = 1024,
     template: str = TEMPLATE,
+    special: Sequence[str] = (),
     **changes: Any,
 ) -> Path:
     """A folder with a random model of about a hundred thousand parameters.
 
-    `changes` replace fields of the model's configuration; a field that is None is left to its default.
+    `special` are more special tokens. `changes` replace fields of the model's configuration; a field that is
+    None is left to its default.
     """
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -60,7 +63,7 @@ def build(
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=400,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", *special],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

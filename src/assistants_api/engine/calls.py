@@ -5,6 +5,7 @@ in pieces as they come. A call that cannot be read is given out as text, so noth
 lost; text after a good call is dropped, as chat models put none there.
 """
 
+import hashlib
 import json
 import re
 import secrets
@@ -23,6 +24,7 @@ class Family:
     `markers` open a call; `bare` families may also begin an answer with the call's JSON. `closing` ends a
     call. `opening` starts an answer that must be a call, with the function's name where it is given. `last`
     stands behind the arguments of a call, and `between` where one more call follows without a marker.
+    `inner` are the marks between a name and its arguments, where these are no JSON together.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Family:
     opening: Callable[[str | None], str]
     last: str = "}"
     between: str | None = None
+    inner: tuple[str, ...] = ()
 
 
 def _hermes_opening(name: str | None) -> str:
@@ -49,6 +52,22 @@ def _mistral_opening(name: str | None) -> str:
     return start if name is None else f'{start}{name}", "arguments": '
 
 
+CALL_ID, _ARGS = "[CALL_ID]", "[ARGS]"
+
+
+def new_mistral(template: str) -> Family:
+    """The newer form of Mistral, `[TOOL_CALLS]name[ARGS]{…}`, with ids of calls if the template has them."""
+    inner = (CALL_ID, _ARGS) if CALL_ID in template else (_ARGS,)
+
+    def opening(name: str | None) -> str:
+        if name is None:
+            return "[TOOL_CALLS]"
+        digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=5).hexdigest()
+        return f"[TOOL_CALLS]{name}{_ARGS if len(inner) == 1 else f'{CALL_ID}{digest[:9]}{_ARGS}'}"
+
+    return Family("mistral", ("[TOOL_CALLS]",), "", False, opening, "", inner=inner)
+
+
 HERMES = Family("hermes", ("<tool_call>",), "</tool_call>", False, _hermes_opening)
 LLAMA = Family("llama", ("<|python_tag|>",), "", True, _llama_opening)
 MISTRAL = Family("mistral", ("[TOOL_CALLS]",), "", False, _mistral_opening, "}]", "}, ")
@@ -57,7 +76,7 @@ MISTRAL = Family("mistral", ("[TOOL_CALLS]",), "", False, _mistral_opening, "}]"
 def family_of(template: str) -> Family:
     """The family whose words stand in a chat template; Hermes is the commonest and the default."""
     if "[TOOL_CALLS]" in template:
-        return MISTRAL
+        return new_mistral(template) if _ARGS in template else MISTRAL
     if "<tool_call>" in template:
         return HERMES
     if "<|python_tag|>" in template or '"parameters": dictionary' in template:
@@ -77,6 +96,8 @@ Found = str | CallPiece | ToolCall
 
 # A call up to the beginning of its arguments, when its name comes first, as it does in every template.
 _HEAD = re.compile(r'\s*\{\s*"name"\s*:\s*"([^"\\]+)"\s*,\s*"(?:arguments|parameters)"\s*:\s*(?=\{)')
+# The same behind a mere name.
+_NAME_HEAD = re.compile(r"\s*([^\s\[{]+)\s*(?:\[CALL_ID\][^\[{]*)?(?:\[ARGS\])?\s*(?=\{)")
 _NAMING = re.compile(r'\s*\{\s*"name"\s*:\s*"')
 _LETTERS = string.ascii_letters + string.digits
 
@@ -153,6 +174,8 @@ class CallParser:
         """Gives out what is new of the arguments of the call that is being read."""
         if self._begun is None:
             head = _HEAD.match(self._buffer)
+            if head is None and self._family.name == MISTRAL.name:
+                head = _NAME_HEAD.match(self._buffer)
             if head is None or head[1] not in self._names:
                 return
             self._begun = _Begun(self._new_id(), head[1], head.end())
@@ -220,8 +243,9 @@ class CallParser:
         if start == len(body):
             return _Read((), len(body)) if at_end else None
         name = None
-        if body[start] not in "{[" or (body[start] == "[" and self._family is not MISTRAL):
-            if self._family is not MISTRAL:
+        is_mistral = self._family.name == MISTRAL.name
+        if body[start] not in "{[" or (body[start] == "[" and not is_mistral):
+            if not is_mistral:
                 return _Read((), 0)
             brace = body.find("{", start)
             if brace < 0:

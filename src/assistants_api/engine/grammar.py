@@ -13,11 +13,12 @@ from llguidance.hf import from_tokenizer
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import Prompt
 from assistants_api.engine import schemas
-from assistants_api.engine.calls import Family
+from assistants_api.engine.calls import CALL_ID, Family
 
 log = logging.getLogger(__name__)
 
 _MOST_COMPILED = 64
+_ID = "/[a-zA-Z0-9]{9}/"
 _JSON_WORD = re.compile(r'"[^"]*"|: |, |\{')
 
 
@@ -132,7 +133,7 @@ class Grammars:
             # Some put no line break behind the marker.
             for form in (whole, whole.replace("\n", "", 1)):
                 if form.startswith(opening):
-                    ways.append(f"{_words(form[len(opening) :])} {self._parameters(function)}")
+                    ways.append(f"{self._marked(form[len(opening) :])} {self._parameters(function)}")
                     break
         if not ways:
             return ""
@@ -141,6 +142,29 @@ class Grammars:
             others = " | ".join(f"{_words(self._body(one))} {self._parameters(one)}" for one in functions)
             more = f"({_words(self._family.between)} ({others}))*"
         return f"({' | '.join(ways)}) {more} {_words(self._family.last)}"
+
+    def _marked(self, text: str) -> str:
+        """What stands before a call's arguments, with the marks in it; an id is any."""
+        inner = self._family.inner
+        if not inner:
+            return _words(text)
+        rules: list[str] = []
+        before = ""
+        for piece in re.split(f"({'|'.join(map(re.escape, inner))})", text):
+            if piece in inner:
+                rules.append(self._mark(piece))
+            elif before == CALL_ID:
+                rules.append(_ID)
+            elif piece:
+                rules.append(_words(piece))
+            before = piece
+        return " ".join(rules) or _words("")
+
+    def _mark(self, text: str) -> str:
+        """A mark of the family: one token, where the tokenizer has it as such, and else its letters."""
+        added = self._tokenizer.added_tokens_decoder.items()
+        number = next((n for n, token in added if token.special and token.content == text), None)
+        return _words(text) if number is None else f"<[{number}]>"
 
     def _body(self, function: Any) -> str:
         """A call up to its arguments, without what marks the first one."""
@@ -155,10 +179,7 @@ class Grammars:
             heads = (" ".join(map(_words, _JSON_WORD.findall(self._body(one)))) for one in functions)
             ways = (f"{head} {self._parameters(one)}" for head, one in zip(heads, functions, strict=True))
             return f"({' | '.join(ways)}) {_words(self._family.last)} /(.|\\n)*/"
-        marker = self._family.markers[0]
-        added = self._tokenizer.added_tokens_decoder.values()
-        is_special = any(token.special and token.content == marker for token in added)
-        return f"{marker if is_special and marker[0] == '<' else _words(marker)} /(.|\\n)*/"
+        return f"{self._mark(self._family.markers[0])} /(.|\\n)*/"
 
     def _parameters(self, function: Any) -> str:
         """The rule of a function's arguments; a schema that cannot be enforced is taken as any object."""

@@ -69,7 +69,8 @@ class Model:
         own = self.net.generation_config
         self.top_k: int = getattr(own, "top_k", None) or 0
         self.min_p: float = getattr(own, "min_p", None) or 0.0
-        markers = {self.tokenizer.convert_tokens_to_ids(m) for m in self.template.family.markers}
+        family = self.template.family
+        markers = {self.tokenizer.convert_tokens_to_ids(m) for m in (*family.markers, *family.inner)}
         added = self.tokenizer.added_tokens_decoder
         special = {number for number, token in added.items() if token.special}
         self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
