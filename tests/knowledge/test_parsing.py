@@ -164,6 +164,30 @@ def test_html_is_what_a_reader_sees(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("page", "lines"),
+    [
+        ("<details><summary>How do I pay?</summary>By card.</details>", ["How do I pay?", "By card."]),
+        ("<select><optgroup label=x><option>red<option>blue</select>end", ["red", "blue", "end"]),
+        ("<fieldset><legend>You</legend>your name</fieldset>end", ["You", "your name", "end"]),
+        ("<address>12 Road</address><center>Town</center>end", ["12 Road", "Town", "end"]),
+        ("<button>Go</button><button>Stop</button><textarea>why</textarea>", ["Go", "Stop", "why"]),
+        ("<dialog open>Hello</dialog><menu><li>cut<li>paste</menu>", ["Hello", "cut", "paste"]),
+        ("<svg><title>Plan</title><text>east</text><text>west</text></svg>", ["Plan", "east", "west"]),
+        ("wi<wbr>thin <b>a</b><i>bove</i>", ["within above"]),
+    ],
+)
+def test_words_of_two_parts_of_a_page_do_not_become_one(tmp_path: Path, page: str, lines: list[str]) -> None:
+    text = parse(write(tmp_path, "a", page.encode()), "a.html").text
+    assert [line for line in text.split("\n") if line] == lines
+
+
+def test_preformatted_text_keeps_its_indentation(tmp_path: Path) -> None:
+    page = "<p>  see\n   below:</p><pre><b>def</b> f():\n    <i>if</i> x:\n\treturn  1\n\n</pre>  <p>end"
+    text = parse(write(tmp_path, "a", page.encode()), "a.html").text
+    assert text == "see\nbelow:\n\ndef f():\n    if x:\n\treturn  1\n\nend"
+
+
+@pytest.mark.parametrize(
     ("named", "encoding"), [("gb2312", "gbk"), ("iso-8859-1", "cp1252"), ("windows-1251", "cp1251")]
 )
 def test_html_is_read_in_the_encoding_that_it_names(tmp_path: Path, named: str, encoding: str) -> None:
