@@ -17,6 +17,7 @@ from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import delete_thread
 from assistants_api.services.vector_stores import create_vector_store, create_vector_store_file
+from assistants_api.store.opening import downgrade, migrate, upgrade
 from assistants_api.store.vector_stores import StoreFiles
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.interrupts import StopSignal
@@ -89,6 +90,20 @@ async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again
 
     [trouble] = [end for end in ends if end is not None]
     assert isinstance(trouble, Unavailable)
+
+
+async def test_who_migrates_while_another_does_waits_and_finds_nothing_to_do(postgres: Any) -> None:
+    """As replicas do that are started together, each after a `migrate` of its own."""
+    url = postgres._dialer._dsn
+    async with postgres._engine.begin() as connection:
+        await connection.run_sync(downgrade, "base")
+
+    async with postgres._engine.begin() as connection:
+        await connection.run_sync(upgrade)
+        other = asyncio.create_task(migrate(url))
+        await until(waiting(postgres))
+
+    assert await other == await migrate(url)
 
 
 async def test_who_indexes_a_file_holds_its_stores_before_its_places(postgres: Any) -> None:

@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from assistants_api.domain.errors import Unavailable
@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 WAIT_SECONDS = 30.0  # for a PostgreSQL that is not there yet
 _WAIT_PAUSE = 0.5
+_MIGRATING = 0x61737374  # the lock of those who migrate: any number that others hardly choose
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 
 
@@ -69,7 +70,9 @@ async def migrate(url: str) -> str:
 
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
-    """Run migrations up to `revision` over this connection."""
+    """Run migrations up to `revision` over this connection; who comes meanwhile waits, and has less to do."""
+    if connection.dialect.name == "postgresql":  # an SQLite file is held by the transaction
+        connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
