@@ -142,6 +142,26 @@ async def test_nul_in_a_url_is_refused(http, path):
 async def test_slashes_that_clients_double_or_trail_are_forgiven(http):
     assert (await http.get("/v1//assistants")).status_code == 200
     assert (await http.get("/v1/assistants/")).status_code == 200
+    assert (await http.get("//openai//v1//assistants?api-version=1")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/threads//runs",
+        "/v1/threads//messages",
+        "/openai//threads//runs",
+        "/v1//threads//runs/run_a/steps",
+    ],
+)
+async def test_an_empty_id_is_no_other_operation(http, path):
+    assistant = await made(http, "/v1/assistants", model="m", instructions="Be brief.")
+
+    response = await http.post(path, json={"assistant_id": assistant["id"]})
+
+    told = path.replace("//threads", "/threads")
+    assert refusal(response) == (404, f"Invalid URL (POST {told})", None, None)
+    assert (await http.get("/v1/threads")).json()["data"] == []
 
 
 UNIQUE = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}, "required": ["a"]}

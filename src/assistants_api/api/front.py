@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 _NEEDS_BETA = re.compile(r"^/v1/(assistants|threads)(/|$)")
 _EVENTS = re.compile(r"^/v1/threads/[^/]+/runs/[^/]+/events$")
 _NEEDS_KEY = re.compile(r"^/(v1|openai|assist|metrics)(/|$)")
+_BASE = re.compile(r"^/+(?:openai/+)?(?:v1/+)?")
 _ROOTS = ("/openai/v1", "/openai", "/v1")
 _METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "OPTIONS", "PUT", "PATCH"})
 _BETA_MISSING = (
@@ -162,7 +163,10 @@ def _beta_problem(value: str) -> JSONResponse | None:
 
 
 def _tidy(path: str) -> str:
-    """One slash where a client joined two, none at the end."""
+    """One slash where a client joined its base and a path, none at the end.
+
+    Two in the middle are left: there an id is empty, and `/threads//runs` is not `/threads/runs`.
+    """
     if "//" in path:
-        path = re.sub(r"/{2,}", "/", path)
+        path = _BASE.sub(lambda base: re.sub(r"/{2,}", "/", base[0]), path)
     return path.rstrip("/") or "/"
