@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assistants_api.domain.prompt import Prompt, Stop, Text, ToolCall
+from assistants_api.domain.prompt import Prompt, Stop, Text, Thought, ToolCall
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.messages import Submit
 from tests.engine import tiny
@@ -155,3 +155,14 @@ def test_a_tokenizer_with_more_words_than_the_model_has_rows_can_still_call(tmp_
     loop.run()
 
     assert [part.arguments for part in loop.parts[1] if isinstance(part, ToolCall)][:1] == ['{"a": 1}']
+
+
+def test_reasoning_is_told_apart_where_its_marks_are_special_tokens(tmp_path: Path) -> None:
+    from assistants_api.engine.model import Model
+
+    model = Model(EngineConfig(model=tiny.build(tmp_path, special=("<think>", "</think>"))))
+
+    parts = said(a_row(model, asking()), "<think>the lazy dog</think>\n\nhello")
+
+    assert "".join(part.text for part in parts if isinstance(part, Thought)) == "the lazy dog"
+    assert text_of(parts) == noted(parts) == "hello"

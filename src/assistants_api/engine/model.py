@@ -19,6 +19,7 @@ from assistants_api.engine.packed import pack
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
+from assistants_api.engine.text import CLOSE, OPEN
 
 if TYPE_CHECKING:
     from assistants_api.engine.grammar import Grammars
@@ -70,10 +71,12 @@ class Model:
         self.top_k: int = getattr(own, "top_k", None) or 0
         self.min_p: float = getattr(own, "min_p", None) or 0.0
         family = self.template.family
-        markers = {self.tokenizer.convert_tokens_to_ids(m) for m in (*family.markers, *family.inner)}
+        marks = (*family.markers, *family.inner, *((OPEN, CLOSE) if self.template.reasons else ()))
         added = self.tokenizer.added_tokens_decoder
         special = {number for number, token in added.items() if token.special}
-        self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - markers
+        self.silent_ids = (special | set(self.tokenizer.all_special_ids)) - {
+            self.tokenizer.convert_tokens_to_ids(mark) for mark in marks
+        }
         self.parameters = sum(p.numel() for p in self.net.parameters())
         self.token_bytes = 0  # of attention state
         self._compiled: Step | None = None
