@@ -70,7 +70,8 @@ class Template:
 
     def render(self, prompt: Prompt) -> Rendered:
         """The text for this prompt; `EngineFailed` when the template refuses it."""
-        tools = [] if prompt.tool_choice == "none" else [dict(tool) for tool in prompt.tools]
+        may_call = prompt.tool_choice != "none"
+        tools = _throughout([dict(tool) for tool in prompt.tools if may_call], self._defused)
         messages = _messages(prompt.messages, self._defused)
         if form := _form(prompt.response_format):
             messages = _told_about_form(messages, self._defused(form))
@@ -155,11 +156,18 @@ def _content(message: ChatMessage) -> str:
     return "\n\n".join(texts)
 
 
+def _throughout(value: Any, change: Callable[[str], str]) -> Any:
+    """The JSON value, changed as text: of special tokens, none can stand but in its strings."""
+    text = json.dumps(value, ensure_ascii=False)
+    changed = change(text)
+    return value if changed == text else json.loads(changed)
+
+
 def _arguments(text: str) -> Any:
     """An object where the text is one: that is what templates expect."""
     try:
         read = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return read if isinstance(read, dict) else text
 
@@ -175,7 +183,10 @@ def _messages(messages: Sequence[ChatMessage], defused: Callable[[str], str]) ->
                 {
                     "id": call.id,
                     "type": "function",
-                    "function": {"name": call.name, "arguments": _arguments(call.arguments)},
+                    "function": {
+                        "name": call.name,
+                        "arguments": _throughout(_arguments(call.arguments), defused),
+                    },
                 }
                 for call in message.tool_calls
             ]
