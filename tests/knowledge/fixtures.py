@@ -102,18 +102,28 @@ def docx(picture: bytes = b"") -> bytes:
     return out.getvalue()
 
 
-def docx_of(blocks: str) -> bytes:
-    """A docx of these blocks in WordprocessingML, between two paragraphs of one word."""
+def docx_of(blocks: str, footnotes: str = "", endnotes: str = "") -> bytes:
+    """A docx of these blocks in WordprocessingML, between two paragraphs of one word, with these notes."""
     import docx
+    from docx.opc.packuri import PackURI
+    from docx.opc.part import Part
     from docx.oxml.ns import nsdecls
     from docx.oxml.parser import parse_xml
 
     document = docx.Document()
     document.add_paragraph("Before")
     last = document.add_paragraph("After")
-    spaces = f'{nsdecls("w")} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+    spaces = f'{nsdecls("w", "m")} xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
     for block in parse_xml(f"<w:body {spaces}>{blocks}</w:body>"):
         last._p.addprevious(block)
+    for name, notes in (("footnotes", footnotes), ("endnotes", endnotes)):
+        if notes:
+            kind = f"application/vnd.openxmlformats-officedocument.wordprocessingml.{name}+xml"
+            xml = f"<w:{name} {spaces}>{notes}</w:{name}>".encode()
+            part = Part(PackURI(f"/word/{name}.xml"), kind, xml, document.part.package)
+            document.part.relate_to(
+                part, f"http://schemas.openxmlformats.org/officeDocument/2006/relationships/{name}"
+            )
     out = io.BytesIO()
     document.save(out)
     return out.getvalue()

@@ -312,6 +312,93 @@ def test_merged_cells_are_read_where_they_begin(tmp_path: Path, rows: list[str],
     assert parse(path, "a.docx").text == f"Before\n{text}\nAfter"
 
 
+def note(kind: str, id: int, text: str) -> str:
+    return f"<w:{kind} w:id='{id}'>{paragraph(f'<w:r><w:{kind}Ref/></w:r>' + run(text))}</w:{kind}>"
+
+
+def refers(kind: str, id: int) -> str:
+    return f"<w:r><w:{kind}Reference w:id='{id}'/></w:r>"
+
+
+def test_notes_of_word_follow_the_paragraph_that_refers_to_them(tmp_path: Path) -> None:
+    blocks = (
+        paragraph(run("Two years") + refers("footnote", 2) + run(" on all") + refers("endnote", 2))
+        + paragraph(f"<w:del>{refers('footnote', 3)}</w:del>" + run("Parts") + refers("footnote", 3))
+        + table(row(cell("a"), f"<w:tc>{paragraph(run('b') + refers('footnote', 4))}</w:tc>"))
+    )
+    footnotes = (
+        "<w:footnote w:type='separator' w:id='-1'><w:p><w:r><w:separator/></w:r></w:p></w:footnote>"
+        + note("footnote", 2, "Not on batteries.")
+        + note("footnote", 3, "Except toner.")
+        + note("footnote", 4, "In a table.")
+        + note("footnote", 5, "Of nothing.")
+    )
+    data = fixtures.docx_of(blocks, footnotes, note("endnote", 2, "Since 2020."))
+
+    text = parse(write(tmp_path, "a", data), "a.docx").text
+
+    assert text.split("\n") == [
+        "Before",
+        *("Two years on all", "Not on batteries.", "Since 2020."),
+        *("Parts", "Except toner."),
+        *("a\tb", "In a table."),
+        "After",
+    ]
+
+
+def test_each_header_and_footer_of_word_is_read_once(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.add_paragraph("Body")
+    for section in (document.sections[0], document.add_section(), document.add_section()):
+        section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
+        section.header.paragraphs[0].text = "Contract 4711"
+    document.sections[2].footer.paragraphs[0].text = "Confidential"
+    path = tmp_path / "a"
+    document.save(str(path))
+
+    lines = parse(path, "a.docx").text.split("\n")
+
+    assert [line for line in lines if line] == ["Body", "Contract 4711", "Confidential"]
+
+
+def math(tag: str, *inside: str) -> str:
+    return f"<m:{tag}>{''.join(inside)}</m:{tag}>"
+
+
+def said(text: str) -> str:
+    return math("r", math("t", text))
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        (said("E=m") + math("sSup", math("e", said("c")), math("sup", said("2"))), "E=mc^2"),
+        (math("f", math("num", said("a+b")), math("den", said("2"))), "(a+b)/2"),
+        (math("sSub", math("e", said("x")), math("sub", said("i+1"))), "x_(i+1)"),
+        (math("d", math("e", said("a+b"))), "(a+b)"),
+        (math("d", "<m:dPr><m:begChr m:val='['/><m:endChr m:val=''/></m:dPr>", math("e", said("x"))), "[x"),
+        (math("rad", math("deg"), math("e", said("x+1"))), "√(x+1)"),
+        (math("rad", math("deg", said("3")), math("e", said("x"))), "3√x"),
+        (
+            math(
+                "nary",
+                "<m:naryPr><m:chr m:val='∑'/></m:naryPr>",
+                *(math("sub", said("i=1")), math("sup", said("n")), math("e", said("i"))),
+            ),
+            "∑_(i=1)^ni",
+        ),
+        (math("func", math("fName", said("sin")), math("e", said("x"))), "sin x"),
+        (math("m", math("mr", math("e", said("a")), math("e", said("b")))), "a\tb\n"),
+    ],
+)
+def test_formulas_of_word_are_read_as_a_line(tmp_path: Path, inside: str, text: str) -> None:
+    block = paragraph(run("As ") + math("oMathPara", math("oMath", inside)) + run("!"))
+    path = write(tmp_path, "a", fixtures.docx_of(block))
+    assert parse(path, "a.docx").text == f"Before\nAs {text}!\nAfter"
+
+
 def test_a_cell_may_be_merged_over_many_rows(tmp_path: Path) -> None:
     rows = [row(cell("tall", GOES_ON if at else TALL), cell(f"row {at}")) for at in range(1_200)]
     text = parse(write(tmp_path, "a", fixtures.docx_of(table(*rows))), "a.docx").text

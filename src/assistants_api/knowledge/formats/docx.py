@@ -1,17 +1,19 @@
-"""Word (docx): paragraphs and tables in the order of the document, walked in its XML.
+"""Word (docx): paragraphs and tables in the order of the document, walked in its XML, with notes and headers.
 
 python-docx's own tables and paragraphs fail on some merged cells, and leave out controls, insertions and text
 boxes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from assistants_api.knowledge.formats import package
+from assistants_api.knowledge.formats import formula, package
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_PARAGRAPH, _BOX = f"{_W}p", f"{_W}txbxContent"
+_PARAGRAPH = f"{_W}p"
+_NOTES = {f"{_W}footnoteReference": f"{_W}footnote", f"{_W}endnoteReference": f"{_W}endnote"}
+_BOXES = frozenset((f"{_W}txbxContent", *_NOTES.values()))
 _TABLE, _ROW, _CELL = f"{_W}tbl", f"{_W}tr", f"{_W}tc"
 _PIECES = frozenset(f"{_W}{name}" for name in ("t", "tab", "ptab", "br", "cr", "noBreakHyphen"))
 _UNSEEN = frozenset(
@@ -25,10 +27,39 @@ _UNSEEN = frozenset(
 
 
 def read(path: Path) -> str:
-    """A line for each paragraph and each table row, whose cells are parted by tabs."""
+    """A line for each paragraph and each table row, whose cells are parted by tabs.
+
+    A note follows the paragraph that refers to it; each different header and footer follows the body.
+    """
     import docx
 
-    return "\n".join(_lines(docx.Document(package.opened(path, "word/")).element.body))
+    document = docx.Document(package.opened(path, "word/"))
+    body = document.element.body
+    related = [each for each in document.part.rels.values() if not each.is_external]
+    _put_in_place(body, [_parsed(each.target_part) for each in related if each.reltype.endswith("notes")])
+    around = [
+        "\n".join(_lines(_parsed(each.target_part)))
+        for each in related
+        if each.reltype.endswith(("/header", "/footer"))
+    ]
+    return "\n".join(["\n".join(_lines(body)), *dict.fromkeys(text for text in around if text.strip())])
+
+
+def _parsed(part: Any) -> Any:
+    from docx.oxml.parser import parse_xml
+
+    return parse_xml(part.blob)
+
+
+def _put_in_place(body: Any, parts: Iterable[Any]) -> None:
+    """Moves each note into the first reference to it that is shown."""
+    notes = {(note.tag, note.get(f"{_W}id")): note for part in parts for note in part.iterchildren("*")}
+    for reference in list(body.iter(*_NOTES)):
+        if any(above.tag in _UNSEEN for above in reference.iterancestors()):
+            continue
+        note = notes.pop((_NOTES[reference.tag], reference.get(f"{_W}id")), None)
+        if note is not None:
+            reference.append(note)
 
 
 def _lines(node: Any) -> Iterator[str]:
@@ -46,12 +77,14 @@ def _lines(node: Any) -> Iterator[str]:
 
 
 def _pieces(node: Any, boxes: list[Any]) -> Iterator[str]:
-    """The text of a paragraph, whose text boxes are put into `boxes`."""
+    """The text of a paragraph, whose text boxes and notes are put into `boxes`."""
     for child in _children(node):
         if child.tag in _PIECES:
             yield str(child)
-        elif child.tag == _BOX:
+        elif child.tag in _BOXES:
             boxes.append(child)
+        elif child.tag == formula.FORMULA:
+            yield formula.text_of(child)
         else:
             yield from _pieces(child, boxes)
 
