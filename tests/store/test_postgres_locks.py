@@ -9,14 +9,20 @@ from sqlalchemy import text
 
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
-from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore
+from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore, StoreFileStatus
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file, want_indexed
 from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import delete_thread
-from assistants_api.services.vector_stores import create_vector_store, create_vector_store_file
+from assistants_api.services.vector_stores import (
+    create_vector_store,
+    create_vector_store_file,
+    get_vector_store_file,
+    update_vector_store_file,
+)
+from assistants_api.store.documents import Documents
 from assistants_api.store.opening import downgrade, migrate, upgrade
 from assistants_api.store.vector_stores import StoreFiles
 from assistants_api.worker.ingesting import FileCarrier
@@ -123,6 +129,51 @@ async def test_who_indexes_a_file_holds_its_stores_before_its_places(postgres: A
             await tx.store_files.save(place)
 
 
+async def test_a_file_that_fails_while_its_attributes_are_changed_has_failed(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    new = NewVectorStore(files=(NewStoreFile(file.id),))
+    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    find = StoreFiles.of
+
+    async def find_and_be_overtaken(self: Any, store_id: str, file_id: str) -> Any:
+        found = await find(self, store_id, file_id)
+        assert await end_abandoned_file(postgres, file_id)
+        return found
+
+    monkeypatch.setattr(StoreFiles, "of", find_and_be_overtaken)
+    await update_vector_store_file(postgres, store.id, file.id, {"colour": "red"})
+
+    async with postgres.read() as tx:
+        place = await find(tx.store_files, store.id, file.id)
+    assert (place.status, place.attributes) == (StoreFileStatus.FAILED, {"colour": "red"})
+
+
+async def test_a_file_that_is_changed_while_it_is_cut_is_cut_at_the_first_attempt(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    new = NewVectorStore(files=(NewStoreFile(file.id),))
+    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    count = Documents.vector_bytes
+
+    async def count_and_be_overtaken(self: Any, file_id: str) -> Any:
+        found = await count(self, file_id)
+        await update_vector_store_file(postgres, store.id, file_id, {"colour": "red"})
+        return found
+
+    monkeypatch.setattr(Documents, "vector_bytes", count_and_be_overtaken)
+    async with postgres.begin() as tx:
+        [job] = await tx.jobs.claim("a worker", JobKind.INGESTION, 1)
+    await FileCarrier(postgres, knowledge.blobs, knowledge.embedder, knowledge.read).carry(job, StopSignal())
+
+    place = await get_vector_store_file(postgres, store.id, file.id)
+    assert (place.status, place.attributes) == (StoreFileStatus.COMPLETED, {"colour": "red"})
+
+
 async def test_who_deletes_a_file_holds_its_stores_before_it(postgres: Any) -> None:
     knowledge = knowledge_over(postgres)
     file = await filed(postgres, knowledge)
@@ -190,9 +241,9 @@ async def test_a_file_that_is_added_while_its_job_ends_has_a_job(
     look, waits = StoreFiles.waiting, waiting(postgres)
     left, added = looks, []
 
-    async def look_and_be_overtaken(self: Any, file_id: str) -> Any:
+    async def look_and_be_overtaken(self: Any, file_id: str, **given: Any) -> Any:
         nonlocal left
-        found = await look(self, file_id)
+        found = await look(self, file_id, **given)
         left -= not found
         if left == 0 and not added:
             new = NewStoreFile(file.id)

@@ -164,19 +164,26 @@ class StoreFiles(Repository[StoreFile]):
                 await self._announce([kept.id], kept.status)
             return kept
         anew = replace(thing, id=old.id, created_at=old.created_at)
-        await self.save(anew)
+        await super().save(anew)
         await self.session.execute(delete(tables.chunks).where(tables.chunks.c.store_file_id == old.id))
         return anew
 
-    async def waiting(self, file_id: str) -> list[StoreFile]:
-        """The places of a file that wait for it to be indexed, their rows held."""
+    async def save(self, thing: StoreFile) -> None:
+        """Write what its owner may change: how it ends may be written at the same time by who indexes it."""
+        await self.session.execute(
+            update(self.table).where(self.table.c.id == thing.id).values(attributes=thing.attributes)
+        )
+
+    async def waiting(self, file_id: str, *, for_update: bool = True) -> list[StoreFile]:
+        """The places of a file that wait for it to be indexed; `for_update` holds their rows."""
         c = self.table.c
         statement = (
             self._select()
             .where(c.file_id == file_id, c.status == StoreFileStatus.IN_PROGRESS)
             .order_by(c.ord)
-            .with_for_update()
         )
+        if for_update:
+            statement = statement.with_for_update()
         return [self.thing(row) for row in await self.session.execute(statement)]
 
     async def end(

@@ -153,7 +153,7 @@ class FileCarrier:
         """Cut the document for every store that waits, and complete the file there."""
         async with self._db.read(is_long=True) as tx:
             vectors = await tx.documents.vector_bytes(document.file_id)
-            places = await tx.store_files.waiting(document.file_id)
+            places = await tx.store_files.waiting(document.file_id, for_update=False)
         used = len(document.text.encode()) + vectors
         cut: dict[object, list[tuple[int, int]]] = {}
         for place in places:
