@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import ChatMessage, Prompt, Stop, ToolCall
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.messages import Submit
@@ -155,6 +156,44 @@ def test_no_words_of_a_call_or_a_tool_are_taken_for_the_templates_own(
     assert text.count(word) == own.count(word) + extra
     assert text.count("<|im_start|>") == own.count("<|im_start|>") + extra
     assert text.count("<\u200b|im_end|>") + text.count("<\\u200b|im_end|>") >= 5
+
+
+BESIDE = "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}" + (
+    "{{ '<call>' + c.function.name + '|' + c.function.arguments + '</call>' }}{% endfor %}{% endfor %}{# tools #}"
+)
+ITEM_BY_ITEM = "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}<call>" + (
+    "{{ c.function.name }}{% for k, v in c.function.arguments | items %}|{{ k }}={{ v }}{% endfor %}</call>"
+    "{% endfor %}{% endfor %}{# tools #}"
+)
+
+
+def test_arguments_are_text_where_the_template_takes_them_for_text(tokenizer: Any) -> None:
+    text = a_template(tokenizer, BESIDE).render(HISTORY).text
+
+    assert '<call>get_weather|{"city": "Paris"}</call>' in text
+    assert '<call>get_weather|{"city": "Oslo"}</call>' in text
+
+
+def test_arguments_without_a_word_are_an_empty_object(tokenizer: Any) -> None:
+    calls = (ToolCall("a", "now", ""), ToolCall("b", "get_weather", '{"city": "Oslo"}'))
+    prompt = Prompt("r", "m", (ChatMessage("assistant", "", tool_calls=calls),), tools=(WEATHER,))
+
+    text = a_template(tokenizer, ITEM_BY_ITEM).render(prompt).text
+
+    assert text == "<call>now</call><call>get_weather|city=Oslo</call>"
+
+
+@pytest.mark.parametrize("arguments", ['{"city', "3", "[" * 100_000])
+def test_arguments_that_the_template_cannot_show_are_the_prompts_fault(
+    tokenizer: Any, arguments: str
+) -> None:
+    calls = (ToolCall("a", "get_weather", arguments),)
+    prompt = Prompt("r", "m", (ChatMessage("assistant", "", tool_calls=calls),), tools=(WEATHER,))
+
+    with pytest.raises(EngineFailed, match="refuses these messages") as caught:
+        a_template(tokenizer, ITEM_BY_ITEM).render(prompt)
+
+    assert caught.value.code == "invalid_prompt"
 
 
 def test_of_several_templates_the_one_for_tools_is_used(tokenizer: Any) -> None:

@@ -107,16 +107,18 @@ class Template:
         """What some templates refuse is put in another way.
 
         Refused are: ids of calls that are not nine letters (Mistral), several calls in one message (Llama 3),
-        two messages of one role in a row (Mistral, Gemma), a system message (Gemma).
+        two messages of one role in a row (Mistral, Gemma), a system message (Gemma). Some take arguments for
+        text and fail over an object.
         """
         problem: Exception | None = None
         short = _with_short_ids(messages)
         single = _with_single_calls(messages)
-        shapes = (messages, short, single, _with_short_ids(single), _merged(messages), _merged(short))
-        for shape in (*shapes, _merged(single), _merged(_without_system(_with_short_ids(single)))):
+        shapes = [messages, short, single, _with_short_ids(single), _merged(messages), _merged(short)]
+        shapes += [_merged(single), _merged(_without_system(_with_short_ids(single)))]
+        for shape in (*shapes, *map(_with_arguments_as_text, shapes)):
             try:
                 return self._apply(shape, tools, effort)
-            except TemplateError as error:
+            except (TemplateError, TypeError, ValueError, LookupError) as error:
                 problem = problem or error
         raise EngineFailed(
             f"The model's chat template refuses these messages: {problem}", code="invalid_prompt"
@@ -164,9 +166,9 @@ def _throughout(value: Any, change: Callable[[str], str]) -> Any:
 
 
 def _arguments(text: str) -> Any:
-    """An object where the text is one: that is what templates expect."""
+    """An object where the text is one, or nothing at all: that is what templates expect."""
     try:
-        read = json.loads(text)
+        read = json.loads(text.strip() or "{}")
     except (ValueError, RecursionError):
         return text
     return read if isinstance(read, dict) else text
@@ -222,6 +224,19 @@ def _with_short_ids(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if "tool_call_id" in one:
             one["tool_call_id"] = _short(one["tool_call_id"])
         changed.append(one)
+    return changed
+
+
+def _with_arguments_as_text(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The arguments of calls as JSON texts."""
+    changed: list[dict[str, Any]] = []
+    for message in messages:
+        calls: list[dict[str, Any]] = []
+        for call in message.get("tool_calls", ()):
+            given = call["function"]["arguments"]
+            text = given if isinstance(given, str) else json.dumps(given, ensure_ascii=False)
+            calls.append({**call, "function": {**call["function"], "arguments": text}})
+        changed.append({**message, "tool_calls": calls} if calls else message)
     return changed
 
 
