@@ -149,6 +149,35 @@ def pptx(picture: bytes = b"") -> bytes:
     return out.getvalue()
 
 
+def pptx_of(shapes: str, diagram: str = "") -> bytes:
+    """A pptx of one slide with these shapes in PresentationML; `rIdD` is a diagram's data with this text."""
+    import pptx
+    from pptx.opc.package import Part
+    from pptx.opc.packuri import PackURI
+    from pptx.oxml import parse_xml
+    from pptx.oxml.ns import nsdecls
+
+    spaces = (
+        f'{nsdecls("p", "a", "r")} xmlns:m="http://schemas.openxmlformats.org/officeDocument/2006/math"'
+        ' xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"'
+        ' xmlns:a14="http://schemas.microsoft.com/office/drawing/2010/main"'
+        ' xmlns:dgm="http://schemas.openxmlformats.org/drawingml/2006/diagram"'
+    )
+    show = pptx.Presentation()
+    slide = show.slides.add_slide(show.slide_layouts[6])
+    if diagram:
+        xml = f"<dgm:dataModel {spaces}><dgm:ptLst>{diagram}</dgm:ptLst></dgm:dataModel>".encode()
+        kind = "application/vnd.openxmlformats-officedocument.drawingml.diagramData+xml"
+        part = Part(PackURI("/ppt/diagrams/data1.xml"), kind, show.part.package, xml)
+        related = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/diagramData"
+        shapes = shapes.replace("rIdD", slide.part.relate_to(part, related))
+    for shape in parse_xml(f"<p:spTree {spaces}>{shapes}</p:spTree>"):
+        slide.shapes._spTree.append(shape)
+    out = io.BytesIO()
+    show.save(out)
+    return out.getvalue()
+
+
 def ole(streams: dict[str, bytes]) -> bytes:
     """A compound file ([MS-CFB], version 3) with these streams, each padded past the small-stream limit."""
     fat: list[int] = [FAT]

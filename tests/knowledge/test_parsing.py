@@ -410,6 +410,45 @@ def test_pptx(tmp_path: Path) -> None:
     assert text == "First slide\n\n第二页\nin a group\nleft\tright\na note"
 
 
+def box(inside: str) -> str:
+    return f"<p:sp><p:txBody><a:bodyPr/><a:p>{inside}</a:p></p:txBody></p:sp>"
+
+
+def words(text: str) -> str:
+    return f"<a:r><a:rPr/><a:t>{text}</a:t></a:r>"
+
+
+TWO_WAYS = (
+    "<mc:AlternateContent><mc:Choice Requires='a14'>{0}</mc:Choice>"
+    "<mc:Fallback>{1}</mc:Fallback></mc:AlternateContent>"
+)
+ENERGY = math(
+    "oMathPara", math("oMath", said("E=m") + math("sSup", math("e", said("c")), math("sup", said("2"))))
+)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "text"),
+    [
+        (TWO_WAYS.format(box(words("As ") + f"<a14:m>{ENERGY}</a14:m>"), box(words(" "))), "As E=mc^2"),
+        (box(words("a") + "<a:br/>" + words("b") + f"<a:fld type='slidenum'>{words('7')}</a:fld>"), "a\nb7"),
+        (
+            f"<p:grpSp><p:grpSpPr/>{box(words('in'))}<p:grpSp>{box(words('ner'))}</p:grpSp></p:grpSp>",
+            "in\nner",
+        ),
+        (
+            "<p:graphicFrame><a:graphic><a:graphicData><dgm:relIds r:dm='rIdD'/></a:graphicData></a:graphic>"
+            "</p:graphicFrame>",
+            "Plan\nDo",
+        ),
+    ],
+)
+def test_all_that_powerpoint_shows_of_text_is_read(tmp_path: Path, shapes: str, text: str) -> None:
+    steps = "".join(f"<dgm:pt><dgm:t><a:p>{words(step)}</a:p></dgm:t></dgm:pt>" for step in ("Plan", "Do"))
+    path = write(tmp_path, "a", fixtures.pptx_of(shapes, steps if "rIdD" in shapes else ""))
+    assert parse(path, "a.pptx").text == text
+
+
 def test_doc(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.DOC), "a.doc").text
     assert text == "Reset your pass密码\nsee the page café\ncell\t"
