@@ -7,9 +7,9 @@ from pydantic import Field
 from assistants_api.domain.assistant import NewAssistant
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.shapes import (
+    CreateToolResources,
     Instructions,
     MetadataShown,
-    NewToolResources,
     Reasoning,
     ResponseFormat,
     ResponseFormatShown,
@@ -37,7 +37,7 @@ class CreateAssistantRequest(Request):
     description: Description = None
     instructions: Instructions = None
     tools: Tools = None
-    tool_resources: NewToolResources | None = None
+    tool_resources: CreateToolResources | None = None
     metadata: MetadataField = None
     temperature: Temperature = None
     top_p: TopP = None

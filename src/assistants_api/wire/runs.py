@@ -10,9 +10,9 @@ from assistants_api.domain.thread import NewThread
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp
 from assistants_api.wire.messages import CreateMessageRequest
 from assistants_api.wire.shapes import (
+    CreateToolResources,
     Instructions,
     MetadataShown,
-    NewToolResources,
     Reasoning,
     ResponseFormat,
     ResponseFormatShown,
@@ -115,7 +115,7 @@ class CreateThreadAndRunRequest(_RunSettings):
     """The body of createThreadAndRun."""
 
     thread: CreateThreadRequest | None = None
-    tool_resources: NewToolResources | None = None
+    tool_resources: CreateToolResources | None = None
 
     def to_new_thread(self) -> NewThread:
         """What the domain makes the thread of."""

@@ -86,17 +86,17 @@ class ToolResources(Request):
     file_search: FileSearchResources | None = None
 
 
-class NewFileSearchResources(FileSearchResources):
+class CreateFileSearchResources(FileSearchResources):
     """Vector stores for file search: by id, or made here."""
 
     vector_stores: list[VectorStoreHelper] | None = Field(None, max_length=1)
 
 
-class NewToolResources(Request):
+class CreateToolResources(Request):
     """What tools of a new object work on."""
 
     code_interpreter: CodeInterpreterResources | None = None
-    file_search: NewFileSearchResources | None = None
+    file_search: CreateFileSearchResources | None = None
 
 
 class NamedFunction(Request):
@@ -189,14 +189,14 @@ def stored_tools(tools: list[Any] | None) -> tuple[JsonObject, ...]:
 
 
 def stored_resources(
-    resources: ToolResources | NewToolResources | None, path: str = "tool_resources"
+    resources: ToolResources | CreateToolResources | None, path: str = "tool_resources"
 ) -> JsonObject:
     """Tool resources as services take them: `vector_stores` helpers become the domain's new stores."""
     if resources is None:
         return {}
     stored: dict[str, Any] = {name: value for name, value in plain(resources).items() if value is not None}
     search = resources.file_search
-    if isinstance(search, NewFileSearchResources) and search.vector_stores is not None:
+    if isinstance(search, CreateFileSearchResources) and search.vector_stores is not None:
         where = f"{path}.file_search.vector_stores"
         if search.vector_store_ids:
             raise InvalidRequest(

@@ -8,8 +8,8 @@ from assistants_api.domain.thread import NewThread
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.messages import CreateMessageRequest
 from assistants_api.wire.shapes import (
+    CreateToolResources,
     MetadataShown,
-    NewToolResources,
     ToolResources,
     ToolResourcesShown,
     stored_resources,
@@ -20,7 +20,7 @@ class CreateThreadRequest(Request):
     """The body of createThread; it may be absent."""
 
     messages: list[CreateMessageRequest] | None = Field(None, max_length=10_000)
-    tool_resources: NewToolResources | None = None
+    tool_resources: CreateToolResources | None = None
     metadata: MetadataField = None
 
     def to_new_thread(self, path: str = "tool_resources") -> NewThread:
