@@ -13,6 +13,7 @@ from assistants_api.domain.run import RunStatus
 from assistants_api.domain.sandbox import Logs
 from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
+from assistants_api.domain.webhook import DeliveryStatus
 from assistants_api.engine.script import Fail, Pause
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.runs import RunLimits, submit_tool_outputs
@@ -21,6 +22,7 @@ from tests.worker.conftest import house_over
 from tests.worker.test_completions import ask
 from tests.worker.test_completions import events as completion_events
 from tests.worker.test_runs import NOW, WEATHER, names
+from tests.worker.test_webhooks import house_with, receiving, settled
 from tests.worker.test_written_calls import written
 
 
@@ -132,6 +134,16 @@ async def test_a_completion_waits_for_the_database_too(db):
         assert away.failures == 0
         async with db.read() as tx:
             assert (await tx.completions.get(completion.id)).status is CompletionStatus.COMPLETED
+
+
+async def test_a_webhook_is_delivered_when_the_database_is_back(sqlite_db):
+    async with receiving() as receiver, house_with(sqlite_db, receiver) as house:
+        house.worker._desks[JobKind.WEBHOOK].carrier._db = away = Away(sqlite_db, 5)
+        await house.events(await house.start())
+        [delivery] = await settled(sqlite_db)
+
+    assert away.failures == 0
+    assert (delivery.status, len(receiver.heard)) == (DeliveryStatus.DELIVERED, 1)
 
 
 class Undone:

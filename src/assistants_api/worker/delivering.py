@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from assistants_api.domain.errors import LostLease, NotFound, Unavailable
+from assistants_api.domain.errors import LostLease, NotFound
 from assistants_api.domain.job import Job
 from assistants_api.domain.webhook import Delivery, DeliveryStatus
 from assistants_api.store.database import Database
@@ -57,8 +57,6 @@ class WebhookCarrier:
             await self._settle(job, outcome)
         except (LostLease, NotFound):
             logger.info("webhook %s is delivered by somebody else now", job.subject_id)
-        except Unavailable as error:
-            logger.warning("webhook %s could not be written down: %s", job.subject_id, error.message)
 
     async def _attempt(self, delivery: Delivery) -> _Outcome:
         body = json.dumps(delivery.payload, ensure_ascii=False, separators=(",", ":")).encode()
