@@ -1,6 +1,7 @@
 """Everybody holds a job before what it is about, as workers do: two who want both never wait for each other."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +24,9 @@ from assistants_api.services.vector_stores import (
     update_vector_store_file,
 )
 from assistants_api.store.documents import Documents
-from assistants_api.store.opening import downgrade, migrate, upgrade
+from assistants_api.store.opening import downgrade, migrate, open_database, upgrade
 from assistants_api.store.vector_stores import StoreFiles
+from assistants_api.store.wake import Wake
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.interrupts import StopSignal
 from tests.conftest import until
@@ -96,6 +98,27 @@ async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again
 
     [trouble] = [end for end in ends if end is not None]
     assert isinstance(trouble, Unavailable)
+
+
+async def test_who_waits_for_a_row_goes_on_with_what_it_has_become(postgres: Any) -> None:
+    """Also where an operator made another isolation the default of the database."""
+    strict = "?options=-c%20default_transaction_isolation%3Dserializable"
+    db = await open_database(postgres._dialer._dsn + strict, Wake())
+    run, _ = await claimed(db)
+
+    async def look_again() -> Any:
+        async with db.begin() as tx:
+            await tx.runs.get(run.id)
+            return await tx.runs.hold(run.id)
+
+    async with db.begin() as tx:
+        held = await tx.runs.hold(run.id)
+        other = asyncio.create_task(look_again())
+        await until(waiting(postgres))
+        await tx.runs.move(held, replace(held, metadata={"colour": "red"}))
+
+    assert (await other).metadata == {"colour": "red"}
+    await db.close()
 
 
 async def test_who_migrates_while_another_does_waits_and_finds_nothing_to_do(postgres: Any) -> None:

@@ -37,7 +37,10 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, wake: Wake, *, pool_size: int = 10) -> None:
         self.wake = wake
         self._dialer = Dialer(url)
-        self._engine = self._dialer.engine(pool_size=pool_size, max_overflow=5, pool_pre_ping=True)
+        # Who waits for a row goes on with what it has become: not left to the database's default.
+        self._engine = self._dialer.engine(
+            pool_size=pool_size, max_overflow=5, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        )
         self._origin = secrets.token_hex(4)
         self._outbox: list[str] = []
         self._has_hints = asyncio.Event()
