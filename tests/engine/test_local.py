@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -194,6 +195,30 @@ async def test_a_model_that_cannot_load_says_why_at_once(
         assert facts.details["restarts"] == 0
         with pytest.raises(EngineFailed, match=reason):
             await engine.count(a_prompt())
+
+
+@pytest.mark.parametrize("place", ["{}/nothing/here", "./nothing", "../nothing", "~/nothing/here"])
+async def test_a_folder_that_is_not_there_is_taken_for_a_folder_and_for_no_hub_id(
+    tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine.model import CannotLoadModel, Model
+
+    monkeypatch.chdir(tmp_path)
+    place = place.format(tmp_path)
+
+    with pytest.raises(CannotLoadModel, match=f"no folder {re.escape(place)}"):
+        Model(EngineConfig(model=place, offline=True))
+
+
+async def test_a_file_is_no_model(tmp_path: Path) -> None:
+    from assistants_api.engine.model import CannotLoadModel, Model
+
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+
+    with pytest.raises(CannotLoadModel, match=r"model\.gguf is a file") as caught:
+        Model(EngineConfig(model=tmp_path / "model.gguf", offline=True))
+
+    assert "ASSISTANTS_ENGINE=remote" in str(caught.value)
 
 
 async def test_a_process_that_dies_while_loading_is_tried_twice(tiny_folder: Path) -> None:

@@ -48,9 +48,7 @@ class Model:
 
     def __init__(self, config: EngineConfig) -> None:
         source = str(config.model)
-        folder = Path(source)
-        if folder.is_dir() and not (folder / "config.json").is_file():
-            raise CannotLoadModel(f"The folder {source} holds no model (config.json is missing).")
+        _check_place(source)
         settings = AutoConfig.from_pretrained(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         self.template = Template(self.tokenizer)
@@ -287,6 +285,21 @@ class Model:
             if turn_end in self.template.source and turn_end in vocabulary:
                 found.add(vocabulary[turn_end])
         return frozenset(found)
+
+
+def _check_place(source: str) -> None:
+    """What can only be meant as a folder must be one with a model."""
+    folder = Path(source)
+    if folder.is_file():
+        raise CannotLoadModel(
+            f"{source} is a file; a model is a folder with config.json, weights and a tokenizer. A GGUF file"
+            " is for a server like llama.cpp, with ASSISTANTS_ENGINE=remote."
+        )
+    is_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
+    if is_path and not folder.exists():
+        raise CannotLoadModel(f"There is no folder {source}.")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise CannotLoadModel(f"The folder {source} holds no model (config.json is missing).")
 
 
 def _device(wanted: str) -> torch.device:
