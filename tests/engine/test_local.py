@@ -221,6 +221,16 @@ async def test_a_file_is_no_model(tmp_path: Path) -> None:
     assert "ASSISTANTS_ENGINE=remote" in str(caught.value)
 
 
+async def test_a_folder_without_a_tokenizer_is_no_model(tiny_folder: Path, tmp_path: Path) -> None:
+    from assistants_api.engine.model import CannotLoadModel, Model
+
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((tiny_folder / name).read_bytes())
+
+    with pytest.raises(CannotLoadModel, match="no tokenizer"):
+        Model(EngineConfig(model=tmp_path, offline=True))
+
+
 async def test_a_process_that_dies_while_loading_is_tried_twice(tiny_folder: Path) -> None:
     environment = (("PYTHONPATH", str(tiny_folder)), ("PYTHONHOME", "/nowhere"))
     async with running(

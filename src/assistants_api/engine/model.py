@@ -51,6 +51,8 @@ class Model:
         _check_place(source)
         settings = AutoConfig.from_pretrained(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
+        if not self.ids("Hello"):  # some are made of nothing where there is no file for them
+            raise CannotLoadModel(f"The model {source} has no tokenizer (tokenizer.json is missing).")
         self.template = Template(self.tokenizer)
         self.pieces = Pieces(self.tokenizer)
         self.device = _device(config.device)
