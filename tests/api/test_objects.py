@@ -1,9 +1,20 @@
 """Paging, filters, modifying and deleting over HTTP."""
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from tests.api.conftest import made, refusal
+from assistants_api.domain.event import ToolCallDelta
+from assistants_api.domain.prompt import CallPiece
+from assistants_api.engine.script import Fail, Wait
+from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.sweeping import expire_run
+from tests.api.conftest import client_over, made, refusal
 from tests.api.test_files import uploaded
+from tests.api.test_waiting import TOOL, started
+from tests.conftest import until
 
 
 async def test_pages_cover_everything_once_in_both_orders(http):
@@ -231,3 +242,34 @@ async def test_a_key_given_twice_is_refused(http, raw):
     assert status == 400
     assert message.startswith("We could not parse the JSON body of your request.")
     assert (await http.get("/v1/assistants")).json()["data"] == []
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed", "expired"])
+async def test_a_step_keeps_what_was_shown_of_a_call_that_never_was_whole(sqlite_db, end):
+    piece = CallPiece("call_1", "get_weather", '{"city": "Par')
+    engine = ScriptedEngine([[piece, Fail("Broke.") if end == "failed" else Wait("never")]])
+    async with client_over(sqlite_db, engine, works=True) as http:
+        path = await started(http, tools=[TOOL])
+        run_id = path.rpartition("/")[2]
+
+        async def is_shown():
+            async with sqlite_db.read() as tx:
+                return any(isinstance(entry.event, ToolCallDelta) for entry in await tx.events.all(run_id))
+
+        await until(is_shown)
+        if end == "cancelled":
+            await made(http, f"{path}/cancel")
+        if end == "expired":
+            async with sqlite_db.begin() as tx:
+                run = await tx.runs.hold(run_id)
+                await tx.runs.move(run, replace(run, deadline=datetime(2026, 1, 1, tzinfo=UTC)))
+            await expire_run(sqlite_db, run_id)
+        run = (await http.get(path, params={"wait": 60})).json()
+        [step] = (await http.get(f"{path}/steps")).json()["data"]
+        events = (await http.get(f"{path}/events")).text
+
+    told = next(part for part in events.split("\n\n") if part.startswith(f"event: thread.run.step.{end}\n"))
+    function = {"name": "get_weather", "arguments": '{"city": "Par', "output": None}
+    assert (run["status"], step["status"]) == (end, end)
+    assert step["step_details"]["tool_calls"] == [{"id": "call_1", "type": "function", "function": function}]
+    assert json.loads(told.splitlines()[1].removeprefix("data: ")) == step

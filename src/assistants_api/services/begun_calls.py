@@ -1,11 +1,13 @@
 """Calls that a model is writing: what has come of their arguments, and what of it was shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from assistants_api.agent.calls import shown_of
-from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, code_so_far
-from assistants_api.domain.event import Event, ToolCallDelta, ToolCallStarted
+from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_so_far
+from assistants_api.domain.event import Event, ToolCallDelta, ToolCallStarted, ToolOutputAdded
+from assistants_api.domain.json import JsonObject
 from assistants_api.domain.prompt import ToolCall
 
 
@@ -39,6 +41,43 @@ class BegunCall:
             return None
         more, self.shown = text[len(self.shown) :], text
         return ToolCallDelta(step_id, self.index, more, _kind(self.name))
+
+    def stored(self) -> JsonObject:
+        """The call with what was shown of it, for a step that ends before the call is whole."""
+        kind = _kind(self.name)
+        details: dict[str, Any] = {}
+        if kind == CODE_INTERPRETER:
+            details = {"input": self.shown, "outputs": []}
+        elif kind != FILE_SEARCH:
+            details = {"name": self.name, "arguments": self.shown, "output": None}
+        return {"id": self.id, "type": kind, kind: details}
+
+
+def calls_shown(step_id: str, calls: Sequence[JsonObject], events: Iterable[Event]) -> list[JsonObject]:
+    """The calls of an open step as a run's events have shown them.
+
+    `calls` are those that are stored; where none are, the model was still writing them. What code that
+    has not ended has shown is among its outputs.
+    """
+    begun: dict[int, BegunCall] = {}
+    outputs: dict[int, list[JsonObject]] = {}
+    for event in events:
+        match event:
+            case ToolCallStarted(of, index, call_id, name) if of == step_id:
+                begun[index] = BegunCall(index, call_id, name)
+            case ToolCallDelta(of, index, arguments) if of == step_id:
+                begun[index].shown += arguments
+            case ToolOutputAdded(of, index, _, output) if of == step_id:
+                add_output(outputs.setdefault(index, []), output)
+    found = list(calls) or [call.stored() for call in begun.values()]
+    return [with_outputs(call, outputs.get(index)) for index, call in enumerate(found)]
+
+
+def with_outputs(call: JsonObject, outputs: Sequence[JsonObject] | None) -> JsonObject:
+    """The call with what its code has shown, unless it has its answer."""
+    if not outputs or call.get("output") is not None:
+        return call
+    return {**call, CODE_INTERPRETER: {**call[CODE_INTERPRETER], "outputs": list(outputs)}}
 
 
 def agree(begun: Mapping[str, BegunCall], calls: Sequence[ToolCall]) -> bool:

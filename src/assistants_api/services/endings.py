@@ -1,5 +1,6 @@
 """How a run ends when its model did not end it, by whichever door; and who has the thread after it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,10 +9,12 @@ from assistants_api.domain import ids
 from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound
 from assistants_api.domain.event import Event, MessageMoved, RunMoved, StepMoved
 from assistants_api.domain.job import Job, JobKind
+from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Shown
 from assistants_api.domain.run import Run, RunStatus
-from assistants_api.domain.step import StepStatus
+from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.usage import Usage
+from assistants_api.services.begun_calls import calls_shown
 from assistants_api.services.messages import add_messages
 from assistants_api.store.transaction import Tx
 
@@ -38,12 +41,14 @@ async def end_run(
     *,
     turn_usage: Usage | None = None,
     shown: Shown | None = None,
+    calls: Sequence[JsonObject] | None = None,
     **facts: Any,
 ) -> tuple[Run, list[Event]]:
     """Close what is open and move the run to `target`; the events are the caller's to append, in order.
 
     The open message keeps what was shown of it: `shown` if the caller knows it, else what the log
-    holds. `run` must be as it is stored. `turn_usage` is what the model call that was cut had spent.
+    holds; so do the calls of the open step, `calls`. `run` must be as it is stored. `turn_usage` is
+    what the model call that was cut had spent.
     """
     events: list[Event] = []
     message = await tx.messages.open_of(run.id)
@@ -54,6 +59,8 @@ async def end_run(
         events.append(MessageMoved(message))
     step = await tx.steps.open_of(run.id)
     if step is not None:
+        if step.type == "tool_calls":
+            step = step.with_calls(await _shown_calls(tx, step) if calls is None else calls)
         step_facts: dict[str, Any] = {"usage": (step.usage or Usage()) + (turn_usage or Usage())}
         if target is RunStatus.FAILED:
             step_facts["last_error"] = _step_error(facts["last_error"])
@@ -106,6 +113,13 @@ async def cancel_now(tx: Tx, run: Run, now: datetime) -> Run:
     await tx.jobs.revoke(run.id)
     await tx.events.append(run.id, [*events, *more])
     return cancelling
+
+
+async def _shown_calls(tx: Tx, step: RunStep) -> Sequence[JsonObject]:
+    calls = step.tool_calls
+    if calls and all(call["type"] == "function" for call in calls):
+        return calls  # stored whole, with nothing to show until its outputs come
+    return calls_shown(step.id, calls, [entry.event for entry in await tx.events.all(step.run_id)])
 
 
 def _step_error(last_error: dict[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from assistants_api.agent.calls import function_call, our_call, required_call
-from assistants_api.agent.tools import CODE_INTERPRETER, add_output
+from assistants_api.agent.tools import add_output
 from assistants_api.domain import ids
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.event import (
@@ -24,7 +24,7 @@ from assistants_api.domain.run import Run, RunStatus
 from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.text import is_whole, mended_json
 from assistants_api.domain.usage import Usage
-from assistants_api.services.begun_calls import BegunCall, agree, rest
+from assistants_api.services.begun_calls import BegunCall, agree, rest, with_outputs
 from assistants_api.services.endings import end_run, start_next
 from assistants_api.store.transaction import Tx
 from assistants_api.store.writer import Channel, LogWriter
@@ -340,14 +340,20 @@ class Recording:
             events: list[Event] = []
             if target is RunStatus.CANCELLED:
                 events.append(RunMoved(run))
-            await self._keep_outputs(tx)
             facts: dict[str, object] = {}
             if incomplete_reason is not None:
                 facts["incomplete_reason"] = incomplete_reason
             if last_error is not None:
                 facts["last_error"] = mended_json(last_error)
             ended, more = await end_run(
-                tx, run, target, now, turn_usage=turn_usage, shown=self._shown, **facts
+                tx,
+                run,
+                target,
+                now,
+                turn_usage=turn_usage,
+                shown=self._shown,
+                calls=self._shown_calls,
+                **facts,
             )
             # Whatever it was that could not be written, the end can.
             await tx.traces.put(run.id, mended_json({"turns": list(turns)}))
@@ -357,17 +363,14 @@ class Recording:
         await self._writer.write(self._channel, effect, despite_loss=True)
         self.run = ended
 
-    async def _keep_outputs(self, tx: Tx) -> None:
-        """What code has shown stays in its step, though it did not come to its end."""
-        if self._step is None or not self._outputs:
-            return
-        calls = [
-            {**each, CODE_INTERPRETER: {**each[CODE_INTERPRETER], "outputs": self._outputs[each["id"]]}}
-            if each["id"] in self._outputs and each.get("output") is None
-            else each
-            for each in self._step.tool_calls
-        ]
-        await tx.steps.save(self._step.with_calls(mended_json(calls)))
+    @property
+    def _shown_calls(self) -> list[JsonObject] | None:
+        """The open step's calls with what code that still runs has shown; None where no calls are open."""
+        if self._step is None or self._step.type != "tool_calls":
+            return None
+        calls = self._step.tool_calls or [call.stored() for call in self._begun.values()]
+        shown: list[JsonObject] = mended_json([with_outputs(c, self._outputs.get(c["id"])) for c in calls])
+        return shown
 
     @property
     def _shown(self) -> Shown:
