@@ -16,6 +16,9 @@ HOSTILE = (
     "\ue0000\ue001<b onmouseover=\"document.title='hacked'\">bold</b>",
     '<style>body{display:none}</style><base href="http://127.0.0.1:9/">',
 )
+TAGS = (
+    "A List<String> in a <form>.\n\n<div>block</div>\n\n![A chart](https://example.com/chart.png) one<br>two"
+)
 SCRIPT: list[Any] = [
     {"when": "slowly", "steps": [step for n in range(300) for step in (f"word{n} ", {"pause": 0.02})]},
     {"when": "weather", "steps": [{"call": "get_weather", "arguments": {"city": "Oslo"}}]},
@@ -27,6 +30,7 @@ SCRIPT: list[Any] = [
             {"text": "# Title\n\n- one\n- two\n\n```python\nprint(1)\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |"}
         ],
     },
+    {"when": "tags", "steps": [{"text": TAGS}]},
     ["Hello, how can I help you today?"],
     *[["Hello, how can I help you today?"]] * 200,
 ]

@@ -290,6 +290,45 @@ def test_text_never_becomes_code(scripted, visit):
     assert "hacked" not in page.title()
 
 
+def test_what_looks_like_html_is_shown_as_it_was_written(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Which tags: <input> or Map<K, V>?")
+    done(page)
+
+    expect(page.locator(".message.user .markdown")).to_have_text(re.compile("<input> or Map<K, V>"))
+    assert answers(page).inner_text().split("\n\n") == [
+        "A List<String> in a <form>.",
+        "<div>block</div>",
+        "A chart one\ntwo",
+    ]
+    expect(answers(page).get_by_role("link", name="A chart")).to_have_attribute(
+        "href", "https://example.com/chart.png"
+    )
+
+
+def test_a_marker_in_a_links_title_opens_no_tag(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    cited = {"type": "file_citation", "text": "【0:0†source】", "file_citation": {"file_id": "file-1"}}
+
+    def with_a_source(route: Route) -> None:
+        kept = route.fetch().json()
+        for message in kept["data"]:
+            if message["role"] == "assistant":
+                words = (
+                    '[link](https://example.com "【0:0†source】 &lt;b>bold&lt;/b>") It is so【0:0†source】.'
+                )
+                message["content"][0]["text"] = {"value": words, "annotations": [cited]}
+        route.fulfill(json=kept)
+
+    page.route("**/messages?**", with_a_source)
+    page.reload()
+
+    expect(answers(page).get_by_role("button", name="Source 1")).to_have_count(1)
+    assert answers(page).inner_text() == "link It is so1."
+
+
 def test_a_key_is_asked_for_and_kept(tmp_path, visit):
     with serving(tmp_path, [["Hello there."]] * 9, api_keys="sk-browser") as served:
         page = visit(served)

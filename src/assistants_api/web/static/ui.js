@@ -27,6 +27,19 @@ purify.addHook("afterSanitizeAttributes", (node) => {
   }
 });
 
+const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
+const escaped = (text) => text.replace(/[&<>"]/g, (mark) => ESCAPES[mark]);
+// What looks like HTML was written to be read (`List<String>`, `<form>`); only a broken line is one. Images are not fetched.
+marked.use({
+  renderer: {
+    html: ({ text, block }) => {
+      const shown = escaped(text.trimEnd()).replace(/&lt;br ?\/?&gt;/gi, "<br>").replaceAll("\n", "<br>");
+      return block ? `<p>${shown}</p>` : shown;
+    },
+    image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
+  },
+});
+
 const SHAPES = {
   key: "M15 7a4 4 0 1 1-3.5 6H8v3H5v3H2v-3l6.6-6.6A4 4 0 0 1 15 7z",
   clip: "M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.7 4.7l-8.500 8.500a1.700 1.700 0 0 1-2.400-2.400L14 8",
@@ -39,6 +52,19 @@ const SHAPES = {
 export const Icon = ({ name }) =>
   html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[name]} /></svg>`;
 
+const MARK = /\uE000(\d+)\uE001/;
+
+/** A numbered button that opens a source. */
+function chip(place) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "chip cite";
+  button.dataset.cite = place;
+  button.setAttribute("aria-label", `${t("Source")} ${place + 1}`);
+  button.textContent = place + 1;
+  return button;
+}
+
 /** Sanitised HTML of Markdown. A citation's marker becomes a numbered chip, a sandbox path a link to its file. */
 function rendered(text, annotations) {
   let source = text.replace(/[\uE000\uE001]/g, "");
@@ -46,11 +72,16 @@ function rendered(text, annotations) {
     if (annotation.type === "file_path") source = source.replaceAll(annotation.text, `#${annotation.file_path.file_id}`);
     else source = source.replaceAll(annotation.text, `\uE000${place}\uE001`);
   });
-  const clean = purify.sanitize(marked.parse(source, { gfm: true, breaks: true }), ALLOWED);
-  return clean.replace(
-    /\uE000(\d+)\uE001/g,
-    (_, place) => `<button type="button" class="chip cite" data-cite="${place}" aria-label="${t("Source")} ${+place + 1}">${+place + 1}</button>`,
-  );
+  const clean = document.createElement("div");
+  clean.append(purify.sanitize(marked.parse(source, { gfm: true, breaks: true }), { ...ALLOWED, RETURN_DOM_FRAGMENT: true }));
+  // Only in text: a chip within an attribute would end its tag.
+  const texts = document.createTreeWalker(clean, NodeFilter.SHOW_TEXT);
+  const cited = [];
+  while (texts.nextNode()) if (MARK.test(texts.currentNode.data)) cited.push(texts.currentNode);
+  for (const node of cited)
+    node.replaceWith(...node.data.split(MARK).map((part, n) => (n % 2 ? chip(+part) : part)));
+  for (const node of clean.querySelectorAll("[title]")) node.title = node.title.replace(/\uE000\d+\uE001/g, "");
+  return clean.innerHTML;
 }
 
 /** Saves a file of the server under a name. */
