@@ -355,3 +355,17 @@ def test_threads_are_found_and_deleted(scripted, visit):
     side.get_by_role("button", name=re.compile("Delete")).click()
 
     expect(side.get_by_text("Nothing here yet.")).to_be_visible()
+
+
+def test_text_is_copied_where_the_browser_has_no_clipboard_for_pages(scripted, visit):
+    """As on a server that is reached by its name in the house, over plain HTTP."""
+    page = visit(scripted, permissions=["clipboard-read", "clipboard-write"])
+    ask(page, "Show markdown")
+    done(page)
+    page.evaluate("window.real = navigator.clipboard")
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+
+    answers(page).get_by_role("button", name="Copy").click()
+
+    expect(answers(page).get_by_role("button", name="Copied")).to_be_focused()
+    assert page.evaluate("real.readText()") == "print(1)\n"

@@ -133,7 +133,19 @@ export function Markdown({ text, annotations = [], onCite = () => {} }) {
 
 /** Puts text on the clipboard, and says so on the button. */
 export async function copy(text, button) {
-  await navigator.clipboard.writeText(text);
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Over plain HTTP from another machine there is no clipboard for pages; a selection can be copied all the same.
+    const area = document.createElement("textarea");
+    area.className = "hidden";
+    area.value = text;
+    button.after(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
   const before = button.textContent;
   button.textContent = t("Copied");
   setTimeout(() => (button.textContent = before), 1200);
