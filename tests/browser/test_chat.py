@@ -369,3 +369,10 @@ def test_text_is_copied_where_the_browser_has_no_clipboard_for_pages(scripted, v
 
     expect(answers(page).get_by_role("button", name="Copied")).to_be_focused()
     assert page.evaluate("real.readText()") == "print(1)\n"
+
+
+@pytest.mark.parametrize("address", ["#/chat/%", "#/toString"])
+def test_an_address_that_means_nothing_opens_the_chat(scripted, visit, address):
+    page = visit(scripted, address)
+
+    expect(page.get_by_label("Message", exact=True)).to_be_visible()

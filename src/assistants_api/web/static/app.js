@@ -18,9 +18,16 @@ const TABS = [
   ["server", "Server"],
 ];
 
+const decoded = (part) => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a stray % in an address that somebody typed
+  }
+};
 const parse = () => {
-  const [view, ...ids] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decodeURIComponent);
-  return { view: view in VIEWS ? view : "chat", ids };
+  const [view, ...ids] = location.hash.replace(/^#\/?/, "").split("/").filter(Boolean).map(decoded);
+  return Object.hasOwn(VIEWS, view ?? "") ? { view, ids } : { view: "chat", ids: [] };
 };
 const go = (path) => (location.hash = `#/${path}`);
 const COLOURS = "assistants-api.colours";
