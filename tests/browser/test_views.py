@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from assistants_api.web import STATIC
 from tests.browser.conftest import AXE
@@ -29,6 +29,20 @@ def test_a_run_can_be_looked_through(scripted, visit):
     expect(page.locator("figure.code", has_text="from openai import OpenAI")).to_be_visible()
     page.get_by_role("button", name="Show every event").click()
     expect(page.locator(".events")).to_contain_text("thread.run.completed")
+
+
+def test_a_run_is_looked_at_again_once_the_server_is_back(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk slowly")
+    expect(answers(page)).to_contain_text("word3")
+    page.get_by_role("link", name="Look inside").click()
+    expect(page.locator("header .state")).to_have_text("in_progress")
+
+    page.route("**/trace", lambda route: route.abort())
+    expect(page.get_by_role("alert").first).to_contain_text("fetch")
+    page.unroute("**/trace")
+
+    expect(page.locator("header .state")).to_have_text("completed")
 
 
 def test_an_assistant_is_made_changed_and_deleted(scripted, visit):
@@ -73,6 +87,30 @@ def test_a_store_takes_files_and_is_searched(scripted, visit):
     expect(row.get_by_role("button", name="1")).to_be_visible()
     row.get_by_role("button", name="Remove zoo.md").click()
     expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+
+
+def test_a_store_is_looked_at_again_once_the_server_is_back(scripted, visit):
+    page = visit(scripted, "#/stores")
+    page.get_by_role("button", name="New store").click()
+    expect(page).to_have_url(re.compile("stores/vs_"))
+    away = []
+
+    def reading(route: Route) -> None:
+        kept = route.fetch().json()
+        if len(away) == 1:
+            away.append(True)
+            route.abort()
+            return
+        if kept["data"] and not away:
+            away.append(True)
+            kept["data"][0]["status"] = "in_progress"
+        route.fulfill(json=kept)
+
+    page.route("**/vector_stores/*/files?**", reading)
+    page.set_input_files("input[type=file]", {"name": "a.md", "mimeType": "text/plain", "buffer": b"One."})
+
+    expect(page.get_by_role("row", name=re.compile("a.md"))).to_contain_text("completed")
+    assert len(away) == 2
 
 
 def test_the_server_shows_how_it_does(scripted, visit):

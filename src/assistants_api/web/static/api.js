@@ -57,6 +57,9 @@ export async function all(path, most = 1000) {
   return items;
 }
 
+/** The newest messages of a thread, up to `most`, oldest first. */
+export const newest = async (threadId, most) => (await all(`/threads/${threadId}/messages?order=desc`, most)).reverse();
+
 /** A file's bytes. */
 export async function bytes(fileId) {
   return (await checked(await fetch(`/v1/files/${fileId}/content`, { headers: headers() }))).blob();

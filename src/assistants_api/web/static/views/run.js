@@ -144,17 +144,17 @@ export default function Run({ route }) {
       api.get(base),
       api.get(`${base}/trace`),
       api.all(`${base}/steps?order=asc&${RESULTS}`),
-      api.all(`/threads/${threadId}/messages?order=asc`, 500),
+      api.newest(threadId, 500),
     ]);
     return { run, trace, steps, messages };
   }, [threadId, runId]);
   const [language, setLanguage] = useState("curl");
   const [showsEvents, setShowsEvents] = useState(false);
   useEffect(() => {
-    if (!found || ENDED.has(found.run.status)) return;
+    if (!found || ENDED.has(found.run.status) || (problem instanceof api.ApiError && problem.status < 500)) return;
     const timer = setTimeout(reload, 1000);
     return () => clearTimeout(timer);
-  }, [found]);
+  }, [found, problem]);
   if (problem) return html`<section class="page"><p class="bad" role="alert">${problem.message}</p></section>`;
   if (!found) return html`<section class="page"><p class="muted">${t("Loading …")}</p></section>`;
   const { run, trace, steps, messages } = found;

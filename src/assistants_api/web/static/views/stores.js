@@ -73,7 +73,7 @@ function Store({ store, onChanged, onDeleted }) {
     if (!files?.some((file) => file.status === "in_progress")) return;
     const timer = setTimeout(() => (reload(), onChanged()), 700);
     return () => clearTimeout(timer);
-  }, [files]);
+  }, [files, problem]);
   const add = async (list) => {
     for (const file of list) {
       try {
@@ -138,7 +138,7 @@ export default function Stores({ route, go }) {
   const [id] = route.ids;
   const [stores, reload, problem] = useLoaded(() => api.all("/vector_stores"), []);
   const create = () => api.post("/vector_stores", { name: t("Documents") }).then((made) => (reload(), go(`stores/${made.id}`)), fail);
-  if (problem) return html`<section class="page"><p class="bad" role="alert">${problem.message}</p></section>`;
+  if (problem && !stores) return html`<section class="page"><p class="bad" role="alert">${problem.message}</p></section>`;
   if (!stores) return html`<section class="page"><p class="muted">${t("Loading …")}</p></section>`;
   const store = stores.find((each) => each.id === id);
   return html`<aside class="threads always" aria-label=${t("Vector stores")}>
