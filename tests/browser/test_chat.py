@@ -357,6 +357,113 @@ def test_threads_are_found_and_deleted(scripted, visit):
     expect(side.get_by_text("Nothing here yet.")).to_be_visible()
 
 
+def test_a_title_is_not_cut_within_a_character(scripted, visit):
+    page = visit(scripted)
+
+    ask(page, "x" * 59 + "😀 and more")
+
+    done(page)
+    expect(page.get_by_role("link", name="x" * 59 + "😀", exact=True)).to_be_visible()
+
+
+def refuse_runs(page: Page) -> None:
+    problem = {
+        "error": {"message": "Too much is waiting.", "type": "rate_limit", "param": None, "code": None}
+    }
+
+    def refused(route: Route) -> None:
+        route.fulfill(status=429, json=problem) if route.request.method == "POST" else route.fallback()
+
+    page.route("**/runs", refused)
+
+
+def test_a_question_that_is_refused_can_be_sent_again(scripted, visit):
+    page = visit(scripted)
+    field = page.get_by_label("Message", exact=True)
+    refuse_runs(page)
+    ask(page, "What a long question")
+    expect(page.get_by_role("alert")).to_contain_text("Too much is waiting.")
+    expect(field).to_have_value("What a long question")
+    page.unroute("**/runs")
+    field.press("Enter")
+    done(page)
+
+    refuse_runs(page)
+    ask(page, "And another")
+    expect(page.get_by_role("alert").locator("p")).to_have_count(2)
+    expect(field).to_have_value("And another")
+    expect(page.locator(".message.user")).to_have_count(1)
+    page.unroute("**/runs")
+    field.press("Enter")
+    expect(answers(page)).to_have_count(2)
+    done(page)
+
+    page.reload()
+    expect(page.locator(".message.user")).to_have_text(
+        [re.compile("What a long question"), re.compile("And another")]
+    )
+
+
+def test_an_answer_is_shown_in_its_own_thread(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    other = page.url
+    page.get_by_role("link", name="New chat").click()
+    ask(page, "Hello to you too")
+    done(page)
+    held: list[Route] = []
+    page.route(
+        "**/runs", lambda route: held.append(route) if route.request.method == "POST" else route.fallback()
+    )
+    ask(page, "Talk slowly")
+    expect(page.locator(".message.user")).to_have_count(2)
+
+    page.goto(other)
+    expect(page.locator(".message.user")).to_have_count(1)
+    with page.expect_response("**/v1/threads?**"):  # asked for when the run is there
+        held[0].continue_()
+    page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+
+    assert page.url == other
+    assert page.locator(".live").count() == 0
+    expect(page.locator(".message.user")).to_have_count(1)
+
+
+def test_a_question_waits_until_the_assistants_are_known(scripted, visit):
+    assistant(scripted, name="There already")
+    page = visit(scripted)
+    held: list[Route] = []
+    page.route("**/v1/assistants?**", lambda route: held.append(route))
+    page.reload()
+    made: list[str] = []
+    page.on("request", lambda request: made.append(request.url) if request.method == "POST" else None)
+
+    with page.expect_request("**/v1/assistants?**"):
+        ask(page, "Hello")
+    assert len(held) == 2
+    for route in held:
+        route.continue_()
+
+    done(page)
+    assert [url.rpartition("/v1/")[2] for url in made] == ["threads/runs"]
+
+
+def test_of_many_messages_the_newest_are_shown(scripted, visit):
+    page = visit(scripted)
+    messages = [{"role": "user", "content": f"message {n}"} for n in range(510)]
+    made = httpx.post(f"{scripted.base_url}/threads", json={"messages": messages}, headers=BETA)
+    assert made.status_code == 200, made.text
+    page.goto(f"{scripted.root}/#/chat/{made.json()['id']}")
+    expect(page.locator(".message").last).to_contain_text("message 509")
+
+    ask(page, "Hello")
+
+    expect(answers(page)).to_contain_text("how can I help")
+    done(page)
+    expect(page.get_by_text("Earlier messages are not shown.")).to_be_attached()
+
+
 def test_text_is_copied_where_the_browser_has_no_clipboard_for_pages(scripted, visit):
     """As on a server that is reached by its name in the house, over plain HTTP."""
     page = visit(scripted, permissions=["clipboard-read", "clipboard-write"])
@@ -376,3 +483,16 @@ def test_an_address_that_means_nothing_opens_the_chat(scripted, visit, address):
     page = visit(scripted, address)
 
     expect(page.get_by_label("Message", exact=True)).to_be_visible()
+
+
+def test_a_thread_that_is_deleted_elsewhere_is_left(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk slowly")
+    expect(answers(page)).to_contain_text("word3")
+
+    thread = page.url.rpartition("/")[2]
+    assert httpx.delete(f"{scripted.base_url}/threads/{thread}", headers=BETA).status_code == 200
+
+    expect(page.get_by_role("alert")).to_contain_text("No thread found")
+    expect(page.get_by_role("heading", name="What shall we try?")).to_be_visible()
+    expect(page.get_by_role("button", name="Send")).to_be_visible()

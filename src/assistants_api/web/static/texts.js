@@ -46,6 +46,7 @@ const ZH = {
   "Do it again": "再来一次",
   Documents: "文档",
   Download: "下载",
+  "Earlier messages are not shown.": "更早的消息未显示。",
   Edit: "编辑",
   Embedder: "嵌入模型",
   Engine: "引擎",

@@ -8,6 +8,7 @@ import { Calls, RequiredAction } from "./steps.js";
 
 const LAST_ASSISTANT = "assistants-api.assistant";
 const RESULTS = "include[]=step_details.tool_calls[*].file_search.results[*].content";
+const SHOWN = 500; // messages of a thread, the newest
 const plain = (message) =>
   message.content
     .filter((part) => part.type === "text")
@@ -58,10 +59,10 @@ function RunLine({ run, isUp }) {
 function Message({ message, onCite, onEdit, onRetry }) {
   const [text, setText] = useState(null);
   const files = message.attachments ?? [];
-  const send = (event) => {
+  const send = async (event) => {
     event.preventDefault();
     setText(null);
-    onEdit(text);
+    if (!(await onEdit(text))) setText(text);
   };
   return html`<article class=${`message ${message.role}`} aria-label=${message.role === "user" ? t("You") : t("Assistant")}>
     <div class="bubble">${text === null
@@ -111,12 +112,15 @@ function Composer({ isBusy, onSend, onStop, first }) {
     }
   };
   const waits = files.some((file) => !file.id && !file.problem);
-  const send = (event) => {
+  const send = async (event) => {
     event?.preventDefault();
     if (!text.trim() || isBusy || waits) return;
-    onSend(text.trim(), files.filter((file) => file.id).map((file) => ({ file_id: file.id, tools: [{ type: file.tool }] })));
+    const sent = files.filter((file) => file.id);
     setText("");
     setFiles([]);
+    if (await onSend(text.trim(), sent.map((file) => ({ file_id: file.id, tools: [{ type: file.tool }] })))) return;
+    setText((since) => (since ? `${text}\n${since}` : text));
+    setFiles((since) => [...sent, ...since]);
   };
   const pressed = (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
@@ -224,6 +228,7 @@ export default function Chat({ route, go }) {
   const [isSending, setIsSending] = useState(false);
   const [first, setFirst] = useState("");
   const following = useRef(null);
+  const place = useRef(); // the thread that is looked at; undefined in another view
   const foot = useRef();
   const assistant = assistants?.find((each) => each.id === assistantId) ?? assistants?.[0];
   const isBusy = isSending || (live.run !== null && !ENDED.has(live.run.status));
@@ -258,13 +263,15 @@ export default function Chat({ route, go }) {
         show();
         return settle(run.thread_id, run.id, stop.signal);
       })
-      .catch(fail);
+      .catch((error) => stop.signal.aborted || lost(error));
   };
+  /** Says what went wrong; a thread that is not there any more is left. */
+  const lost = (error) => (fail(error), error.status === 404 && go("chat"));
 
   /** The thread as the server keeps it, once a run is over. */
   const settle = async (thread, runId, signal) => {
     const [kept, run, steps] = await Promise.all([
-      api.all(`/threads/${thread}/messages?order=asc`, 500),
+      api.newest(thread, SHOWN),
       api.get(`/threads/${thread}/runs/${runId}`),
       api.all(`/threads/${thread}/runs/${runId}/steps?order=asc&${RESULTS}`),
     ]);
@@ -276,6 +283,7 @@ export default function Chat({ route, go }) {
 
   useEffect(() => {
     let current = true;
+    place.current = threadId;
     following.current?.abort();
     setLive(nothing);
     setMessages([]);
@@ -284,7 +292,7 @@ export default function Chat({ route, go }) {
     if (!threadId) return;
     (async () => {
       const [kept, latest] = await Promise.all([
-        api.all(`/threads/${threadId}/messages?order=asc`, 500),
+        api.newest(threadId, SHOWN),
         api.get(`/threads/${threadId}/runs?limit=20`),
       ]);
       if (!current) return;
@@ -297,9 +305,10 @@ export default function Chat({ route, go }) {
           (steps) => current && setRuns((all) => ({ ...all, [run.id]: { run, steps } })),
           fail,
         );
-    })().catch((error) => current && (fail(error), error.status === 404 && go("chat")));
+    })().catch((error) => current && lost(error));
     return () => {
       current = false;
+      place.current = undefined;
       following.current?.abort();
     };
   }, [threadId]);
@@ -310,49 +319,61 @@ export default function Chat({ route, go }) {
   const toFoot = () => reading.current && foot.current?.scrollIntoView({ block: "end" });
   useLayoutEffect(toFoot, [live, messages]);
 
-  const start = async (thread) => {
-    const chosen = assistant ?? (await firstAssistant());
-    if (!assistant) reloadAssistants();
+  /** A run of the chosen assistant on `thread`, or with `asked.thread` on a new one; shown unless the reader has gone elsewhere. */
+  const start = async (thread, asked = {}) => {
+    const from = place.current;
+    const known = assistants ?? (await api.all("/assistants"));
+    const chosen = known.find((each) => each.id === assistantId) ?? known[0] ?? (await firstAssistant());
+    if (!known.length) reloadAssistants();
     choose(chosen.id);
-    const run = await api.post(`/threads/${thread}/runs`, { assistant_id: chosen.id });
-    if (thread === threadId) hear(run);
-    else go(`chat/${thread}`); // which finds the run, and follows it
+    const body = { assistant_id: chosen.id, ...asked };
+    const run = await api.post(thread ? `/threads/${thread}/runs` : "/threads/runs", body);
+    if (place.current === from) {
+      if (run.thread_id === from) hear(run);
+      else go(`chat/${run.thread_id}`); // which finds the run, and follows it
+    }
     reloadThreads();
   };
+  /** Whether the work was done; if not, it was said why. */
   const working = async (work) => {
     setIsSending(true);
     try {
       await work();
+      return true;
     } catch (error) {
       fail(error);
+      return false;
+    } finally {
+      setIsSending(false);
     }
-    setIsSending(false);
   };
-  const title = (text) => ({ title: text.replace(/\s+/g, " ").slice(0, 60) });
+  const title = (text) => ({ title: [...text.replace(/\s+/g, " ")].slice(0, 60).join("") });
   const send = (text, attachments) =>
     working(async () => {
       const message = { role: "user", content: text, attachments };
       setFirst("");
-      if (!threadId) return start((await api.post("/threads", { messages: [message], metadata: title(text) })).id);
-      const made = await api.post(`/threads/${threadId}/messages`, message);
-      setMessages((all) => [...all, made]);
+      if (!threadId) return start(null, { thread: { messages: [message], metadata: title(text) } });
+      // Message and run come together or not at all; until the thread is read again this stands for the message.
+      const sent = { ...message, id: "sent", content: [{ type: "text", text: { value: text, annotations: [] } }] };
+      setMessages((all) => [...all, sent]);
       reading.current = true;
-      return start(threadId);
+      try {
+        await start(threadId, { additional_messages: [message] });
+      } catch (error) {
+        setMessages((all) => all.filter((each) => each !== sent));
+        throw error;
+      }
     });
-  const branch = (place, text) =>
-    working(async () => {
-      const before = messages.slice(0, place).filter((message) => plain(message));
+  const branch = (at, text) =>
+    working(() => {
+      const before = messages.slice(0, at).filter((message) => plain(message));
       const copies = before.map((message) => ({
         role: message.role,
         content: plain(message),
         attachments: message.role === "user" ? (message.attachments ?? []) : [],
       }));
-      const attachments = messages[place].attachments ?? [];
-      const made = await api.post("/threads", {
-        messages: [...copies, { role: "user", content: text, attachments }],
-        metadata: title(text),
-      });
-      return start(made.id);
+      const asked = { role: "user", content: text, attachments: messages[at].attachments ?? [] };
+      return start(null, { thread: { messages: [...copies, asked], metadata: title(text) } });
     });
   const retry = (message) =>
     working(async () => {
@@ -414,16 +435,17 @@ export default function Chat({ route, go }) {
       </header>
       <div class="messages" onScroll=${scrolled} onLoadCapture=${toFoot} tabindex="0" role="log" aria-label=${t("Messages")}>
         ${!threadId && html`<${Starters} onPick=${pick} />`}
-        ${kept.map((message, place) => {
+        ${messages.length >= SHOWN && html`<p class="muted">${t("Earlier messages are not shown.")}</p>`}
+        ${kept.map((message, at) => {
           const record = runs[message.run_id];
           const isFirst = message.run_id && messages.find((each) => each.run_id === message.run_id)?.id === message.id;
-          const isLast = place === kept.length - 1;
+          const isLast = at === kept.length - 1;
           return html`<div key=${message.id}>
             ${isFirst && record && html`<${Calls} steps=${record.steps} />`}
             <${Message}
               message=${message}
               onCite=${cite(message)}
-              onEdit=${!isBusy && place === lastUser ? (text) => branch(place, text) : null}
+              onEdit=${!isBusy && at === lastUser ? (text) => branch(at, text) : null}
               onRetry=${!isBusy && isLast && message.role === "assistant" ? () => retry(message) : null}
             />
             ${record && isLast && html`<${RunLine} run=${record.run} isUp=${true} />`}
