@@ -119,6 +119,23 @@ def test_a_file_is_attached_by_the_picker(scripted, visit):
     done(page)
 
 
+def test_an_attached_file_can_be_used_by_any_assistant(scripted, visit):
+    bare = assistant(scripted, tools=[])
+    page = visit(scripted)
+    page.get_by_label("Assistant", exact=True).select_option(bare)
+    page.set_input_files("input[type=file]", {"name": "a.md", "mimeType": "text/plain", "buffer": b"one"})
+    expect(page.get_by_role("list", name="Attachments").get_by_role("progressbar")).to_have_count(0)
+    ask(page, "Hello")
+    done(page)
+    ask(page, "And again")
+    expect(answers(page)).to_have_count(2)
+    done(page)
+
+    thread = page.url.rpartition("/")[2]
+    runs = httpx.get(f"{scripted.base_url}/threads/{thread}/runs", headers=BETA).json()["data"]
+    assert [[tool["type"] for tool in run["tools"]] for run in runs] == [["file_search"]] * 2
+
+
 def test_stop_cancels_the_run(scripted, visit):
     page = visit(scripted)
     ask(page, "Talk slowly")

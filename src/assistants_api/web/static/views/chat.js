@@ -327,6 +327,11 @@ export default function Chat({ route, go }) {
     if (!known.length) reloadAssistants();
     choose(chosen.id);
     const body = { assistant_id: chosen.id, ...asked };
+    // What was attached can be used by any assistant.
+    const said = [...(thread ? messages : asked.thread.messages), ...(asked.additional_messages ?? [])];
+    const needed = new Set(said.flatMap((each) => each.attachments ?? []).flatMap((each) => (each.tools ?? []).map((tool) => tool.type)));
+    const missing = [...needed].filter((type) => !chosen.tools.some((tool) => tool.type === type));
+    if (missing.length) body.tools = [...chosen.tools, ...missing.map((type) => ({ type }))];
     const run = await api.post(thread ? `/threads/${thread}/runs` : "/threads/runs", body);
     if (place.current === from) {
       if (run.thread_id === from) hear(run);
