@@ -160,6 +160,24 @@ def test_a_reload_in_mid_answer_goes_on_with_it(scripted, visit):
     done(page)
 
 
+def test_an_answer_that_ends_while_its_thread_is_opened_is_shown(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk slowly")
+    expect(answers(page)).to_contain_text("word3")
+    runs = f"{scripted.base_url}/threads/{page.url.rpartition('/')[2]}/runs?limit=20"
+
+    def late(route: Route) -> None:
+        while httpx.get(runs, headers=BETA).json()["data"][0]["status"] != "completed":
+            page.evaluate("new Promise((resolve) => setTimeout(resolve, 50))")
+        route.continue_()
+
+    page.route("**/runs?limit=20", late)
+    page.reload()
+
+    expect(answers(page)).to_contain_text("word299")
+    done(page)
+
+
 def test_a_lost_line_is_taken_up_again(tmp_path, visit):
     with serving(tmp_path, SCRIPT) as served:
         page = visit(served)

@@ -291,10 +291,9 @@ export default function Chat({ route, go }) {
     setIsUp(true);
     if (!threadId) return;
     (async () => {
-      const [kept, latest] = await Promise.all([
-        api.newest(threadId, SHOWN),
-        api.get(`/threads/${threadId}/runs?limit=20`),
-      ]);
+      // One after the other: what a run that has ended wrote is among messages that are asked for afterwards.
+      const latest = await api.get(`/threads/${threadId}/runs?limit=20`);
+      const kept = await api.newest(threadId, SHOWN);
       if (!current) return;
       setMessages(kept);
       const [newest, ...others] = latest.data;
