@@ -160,6 +160,32 @@ async def test_a_file_that_code_made_can_be_linked_and_downloaded(db, interprete
         assert b"".join([piece async for piece in pieces]) == b"a,b\n1,2\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("my table.csv", "my%20table.csv"),
+        ("表 1.csv", "表%201.csv"),
+        ("表 1.csv", "%E8%A1%A8%201.csv"),
+        ("50% (a).csv", "50%25%20%28a%29.csv"),
+        ("sub/a b.csv", "sub/a%20b.csv"),
+    ],
+)
+async def test_a_link_may_be_written_as_links_are_in_pages(db, interpreter, name: str, written: str):
+    make = f"import os\nos.makedirs('/mnt/data/sub', exist_ok=True)\nopen('/mnt/data/{name}', 'w').write('1')"
+    link = f"sandbox:/mnt/data/{written}"
+    engine = ScriptedEngine([coding(make), answered(f"[Download]({link}).")])
+    knowledge = knowledge_over(db)
+    async with house_over(db, engine, interpreter=interpreter, knowledge=knowledge) as house:
+        run = await started(house)
+        await house.events(run)
+
+        [message] = await spoken(house, run)
+        [annotation] = message.annotations
+        assert message.text[annotation["start_index"] : annotation["end_index"]] == link
+        file, _ = await read_file(db, knowledge.blobs, annotation["file_path"]["file_id"])
+        assert file.filename == name.rpartition("/")[2]
+
+
 async def test_state_and_given_files_last_over_runs(db, interpreter):
     engine = ScriptedEngine(
         [

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from urllib.parse import quote
 
 from assistants_api.agent.tools import ToolOutput, ToolReturned, add_output, code_of
 from assistants_api.blobs.refused import removed_if_refused
@@ -84,6 +85,8 @@ class RunningCode:
                             file = await self._keep(PurePosixPath(name).name, read())
                         except (NotFound, SessionEnded):
                             continue  # gone again before it could be read
+                        for spelled in spellings_of(name):
+                            links.setdefault(f"{LINK}{spelled}", file.id)
                         links[f"{LINK}{name}"] = file.id
                     case Answer(said):
                         text = said
@@ -105,6 +108,11 @@ class RunningCode:
         async with removed_if_refused(self._blobs, blob), self._db.begin() as tx:
             await tx.files.add(file)
         return file
+
+
+def spellings_of(name: str) -> set[str]:
+    """How a model may write a file's name in a link: as it is, or with what pages want escaped."""
+    return {name, name.replace(" ", "%20"), quote(name), quote(name, safe="/!'()*")}
 
 
 def names_of(files: Sequence[File]) -> list[str]:
