@@ -36,6 +36,11 @@ def test_plain_text_is_kept_as_it_is(tmp_path: Path, extension: str) -> None:
     assert parse(path, f"A File.{extension.upper()}") == Parsed(text)
 
 
+def test_lines_end_in_a_newline_alone(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", b"one\rtwo\r\nthree\n\rfour")
+    assert parse(path, "a.txt").text == "one\ntwo\nthree\n\nfour"
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -39,7 +39,7 @@ def parse(path: Path, filename: str, max_text: int = MAX_TEXT) -> Parsed:
         raise
     except Exception as error:  # a broken file may break its library anywhere
         raise invalid() from error
-    text = _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\0", ""))
+    text = _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
     if len(text) > max_text:
         raise invalid("because it is too large")
     if not text.strip():
