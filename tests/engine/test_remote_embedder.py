@@ -59,6 +59,33 @@ async def test_another_server_is_asked_when_one_fails(trouble: Answer) -> None:
     assert len(bad.bodies) >= 1
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"index": 0, "embedding": None}, {"index": 1, "embedding": [1, 0]}],
+        [{"index": 0, "embedding": [None, 1]}, {"index": 1, "embedding": [1, 0]}],
+        [{"index": 0, "embedding": [1e300, 0]}, {"index": 1, "embedding": [1, 0]}],
+        [{"index": 0, "embedding": [1, 0, 0]}, {"index": 1, "embedding": [1, 0]}],
+        [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}],
+        [{"index": 0, "embedding": "AACAPw=="}, {"index": 1, "embedding": "AACAPw=="}],
+        [{"index": 0, "embedding": [1, 0]}, {"index": 0, "embedding": [1, 0]}],
+        [{"embedding": [1, 0]}, {"embedding": [1, 0]}],
+        [[1, 0], [0, 1]],
+        {"0": [1, 0], "1": [0, 1]},
+    ],
+)
+async def test_what_are_no_vectors_is_the_servers_failure(data: Any) -> None:
+    wrong = replies(200, {"data": data, "usage": {"prompt_tokens": 7}})
+    async with serving(default=wrong) as bad, serving(default=vectors((1, 0), (0, 1))) as good:
+        async with embedder_at(bad, good) as embedder:
+            found = await embedder.embed(["a", "b"])
+        async with embedder_at(bad) as embedder:
+            with pytest.raises(Unavailable, match="not a vector for each text"):
+                await embedder.embed(["a", "b"])
+
+    assert [vector.tolist() for vector in found] == [[1.0, 0.0], [0.0, 1.0]]
+
+
 async def test_when_nobody_answers_the_reason_is_told() -> None:
     refusal = replies(500, {"error": {"message": "out of memory"}})
     async with serving(default=refusal) as upstream, embedder_at(upstream) as embedder:

@@ -29,15 +29,14 @@ class RemoteEmbedder:
         """One vector of unit length for each text."""
         found: list[Vector] = []
         for first in range(0, len(texts), _PER_REQUEST):
-            body = await self._ask(texts[first : first + _PER_REQUEST])
-            for item in sorted(body["data"], key=lambda item: int(item["index"])):
-                vector = np.asarray(item["embedding"], dtype=np.float32)
-                found.append(vector / max(float(np.linalg.norm(vector)), 1e-12))
+            rows, _ = await self._ask(texts[first : first + _PER_REQUEST])
+            found += [row / max(float(np.linalg.norm(row)), 1e-12) for row in rows]
         return found
 
     async def count(self, texts: Sequence[str]) -> int:
         """What the other server says that it read."""
-        return int((await self._ask(texts)).get("usage", {}).get("prompt_tokens", 0))
+        _, tokens = await self._ask(texts)
+        return tokens
 
     async def close(self) -> None:
         """Close the connections."""
@@ -50,26 +49,39 @@ class RemoteEmbedder:
         state = {"state": "failed", "reason": fleet.failure().message} if is_failed else {"state": "ready"}
         return {"name": self.name, **state, "upstreams": fleet.describe()}
 
-    async def _ask(self, texts: Sequence[str]) -> dict[str, Any]:
+    async def _ask(self, texts: Sequence[str]) -> tuple[Vector, int]:
+        """A row for each text, and the tokens that were read."""
         await self._fleet.start()
         try:
-            async with aclosing(self._fleet.ask(partial(_embedded, texts))) as bodies:
-                return await anext(bodies)
+            async with aclosing(self._fleet.ask(partial(_embedded, texts))) as answers:
+                return await anext(answers)
         except EngineFailed as failure:
             raise Unavailable(f"The embedding server cannot be used: {failure.message}") from failure
 
 
-async def _embedded(texts: Sequence[str], server: Server) -> AsyncGenerator[dict[str, Any], None]:
-    """One server's vectors for these texts."""
+async def _embedded(texts: Sequence[str], server: Server) -> AsyncGenerator[tuple[Vector, int], None]:
+    """One server's vectors for these texts, row by row, and the tokens that it read."""
     wanted = {"model": server.model, "input": list(texts), "encoding_format": "float"}
     try:
         response = await server.client.post("embeddings", json=wanted)
         await check(response)
-        body: dict[str, Any] = response.json()
+        body: Any = response.json()
     except httpx.HTTPError as error:
         raise lost(error) from error
     except ValueError as error:
         raise Broken(EngineFailed("It sent something that is not JSON.")) from error
-    if not isinstance(body, dict) or len(body.get("data") or ()) != len(texts):
-        raise Broken(EngineFailed("It gave another number of vectors than it was asked for."))
-    yield body
+    try:
+        answer = _rows(body["data"], len(texts)), int((body.get("usage") or {}).get("prompt_tokens") or 0)
+    except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as error:
+        raise Broken(EngineFailed("It gave not a vector for each text.")) from error
+    yield answer
+
+
+def _rows(data: Any, count: int) -> Vector:
+    """The vectors in the order of their texts. Raises ValueError, or what a wrong shape comes to."""
+    by_place = {int(item["index"]): item["embedding"] for item in data}
+    with np.errstate(over="ignore"):  # what is too large is not finite, and refused as that
+        rows = np.array([by_place[place] for place in range(count)], dtype=np.float32)
+    if len(data) != count or rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
+        raise ValueError("not vectors")
+    return rows
