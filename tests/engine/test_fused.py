@@ -11,6 +11,7 @@ import pytest
 from assistants_api.engine.config import BUNDLED_MODEL, EngineConfig
 from tests.engine import tiny
 from tests.engine.conftest import a_prompt
+from tests.engine.processor import needs_packing
 from tests.engine.test_architectures import TABLE
 from tests.engine.test_scheduler import Loop, generated
 
@@ -71,6 +72,7 @@ def test_rows_that_step_fused_say_what_plain_ones_say(name: str, lengths: str, t
         assert torch.allclose(got, wanted, rtol=1e-4, atol=1e-4)
 
 
+@needs_packing
 def test_in_bfloat16_the_step_goes_over_packed_weights(tmp_path: Path) -> None:
     model = loaded(tiny.build(tmp_path, kind="llama"), dtype="bf16")
 

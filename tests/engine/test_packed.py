@@ -7,6 +7,7 @@ from torch import nn
 from assistants_api.engine import packed
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.model import Model
+from tests.engine.processor import CAN_PACK, needs_packing
 
 
 def a_net(dtype=torch.bfloat16) -> nn.Sequential:
@@ -14,6 +15,7 @@ def a_net(dtype=torch.bfloat16) -> nn.Sequential:
     return nn.Sequential(nn.Linear(96, 160), nn.GELU(), nn.Linear(160, 64, bias=False)).to(dtype).eval()
 
 
+@needs_packing
 @pytest.mark.parametrize("rows", [1, 7, 40])
 def test_a_packed_net_says_what_the_plain_one_says(rows):
     net = a_net()
@@ -28,6 +30,7 @@ def test_a_packed_net_says_what_the_plain_one_says(rows):
     torch.testing.assert_close(got.float(), wanted.float(), rtol=0.05, atol=0.05)
 
 
+@needs_packing
 @pytest.mark.parametrize("rows", [1, 2, 3, 40])
 def test_a_net_in_eight_bits_says_nearly_the_same(rows):
     net = a_net()
@@ -71,10 +74,10 @@ def test_a_torch_without_the_operators_leaves_everything_plain(monkeypatch):
     assert type(net[0]) is nn.Linear
 
 
-def test_a_model_in_bf16_is_packed_and_keeps_its_size(tiny_folder):
+def test_a_model_in_bf16_is_packed_where_it_can_be_and_keeps_its_size(tiny_folder):
     plain = Model(EngineConfig(model=tiny_folder, dtype="fp32", device="cpu"))
     model = Model(EngineConfig(model=tiny_folder, dtype="bf16", device="cpu"))
 
     assert plain.packed_layers == 0
-    assert model.packed_layers > 10
+    assert (model.packed_layers > 10) == CAN_PACK
     assert model.parameters == plain.parameters
