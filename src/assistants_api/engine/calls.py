@@ -55,6 +55,11 @@ def _mistral_opening(name: str | None) -> str:
 CALL_ID, _ARGS = "[CALL_ID]", "[ARGS]"
 
 
+def short_id(text: str) -> str:
+    """Nine letters and digits that stand for the text: what Mistral's templates take as the id of a call."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=5).hexdigest()[:9]
+
+
 def new_mistral(template: str) -> Family:
     """The newer form of Mistral, `[TOOL_CALLS]name[ARGS]{…}`, with ids of calls if the template has them."""
     inner = (CALL_ID, _ARGS) if CALL_ID in template else (_ARGS,)
@@ -62,8 +67,7 @@ def new_mistral(template: str) -> Family:
     def opening(name: str | None) -> str:
         if name is None:
             return "[TOOL_CALLS]"
-        digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=5).hexdigest()
-        return f"[TOOL_CALLS]{name}{_ARGS if len(inner) == 1 else f'{CALL_ID}{digest[:9]}{_ARGS}'}"
+        return f"[TOOL_CALLS]{name}{_ARGS if len(inner) == 1 else f'{CALL_ID}{short_id(name)}{_ARGS}'}"
 
     return Family("mistral", ("[TOOL_CALLS]",), "", False, opening, "", inner=inner)
 

@@ -4,7 +4,6 @@ A template that knows no tools is told of them in plain words, in the Hermes for
 is given a plain one. docs/models.md shows both.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from jinja2.exceptions import TemplateError
 
 from assistants_api.domain.errors import EngineFailed
 from assistants_api.domain.prompt import ChatMessage, Prompt
-from assistants_api.engine.calls import HERMES, Family, family_of
+from assistants_api.engine.calls import HERMES, Family, family_of, short_id
 
 _PLAIN = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
@@ -220,9 +219,9 @@ def _with_short_ids(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for message in messages:
         one = dict(message)
         if "tool_calls" in one:
-            one["tool_calls"] = [{**call, "id": _short(call["id"])} for call in one["tool_calls"]]
+            one["tool_calls"] = [{**call, "id": short_id(call["id"])} for call in one["tool_calls"]]
         if "tool_call_id" in one:
-            one["tool_call_id"] = _short(one["tool_call_id"])
+            one["tool_call_id"] = short_id(one["tool_call_id"])
         changed.append(one)
     return changed
 
@@ -238,10 +237,6 @@ def _with_arguments_as_text(messages: list[dict[str, Any]]) -> list[dict[str, An
             calls.append({**call, "function": {**call["function"], "arguments": text}})
         changed.append({**message, "tool_calls": calls} if calls else message)
     return changed
-
-
-def _short(call_id: str) -> str:
-    return hashlib.blake2b(call_id.encode("utf-8", "replace"), digest_size=5).hexdigest()[:9]
 
 
 def _with_single_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
