@@ -14,10 +14,13 @@ def shown_of(call: ToolCall) -> str:
 
 def our_call(call: ToolCall) -> JsonObject:
     """A call of ours as it is stored: beside what clients see, the model's words and, later, our answer."""
-    shown: JsonObject = (
-        {"input": code_of(call.arguments), "outputs": []} if call.name == CODE_INTERPRETER else {}
-    )
-    return {"id": call.id, "type": call.name, call.name: shown, "arguments": call.arguments}
+    return {**our_call_shown(call.id, call.name, shown_of(call)), "arguments": call.arguments}
+
+
+def our_call_shown(call_id: str, name: str, shown: str) -> JsonObject:
+    """A call of ours as clients see it: `shown` is its code, where it has some."""
+    details: JsonObject = {"input": shown, "outputs": []} if name == CODE_INTERPRETER else {}
+    return {"id": call_id, "type": name, name: details}
 
 
 def function_call(call: ToolCall) -> JsonObject:

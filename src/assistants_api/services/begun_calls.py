@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from assistants_api.agent.calls import shown_of
+from assistants_api.agent.calls import function_call, our_call_shown, shown_of
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, add_output, code_so_far
 from assistants_api.domain.event import Event, ToolCallDelta, ToolCallStarted, ToolOutputAdded
 from assistants_api.domain.json import JsonObject
@@ -44,13 +43,9 @@ class BegunCall:
 
     def stored(self) -> JsonObject:
         """The call with what was shown of it, for a step that ends before the call is whole."""
-        kind = _kind(self.name)
-        details: dict[str, Any] = {}
-        if kind == CODE_INTERPRETER:
-            details = {"input": self.shown, "outputs": []}
-        elif kind != FILE_SEARCH:
-            details = {"name": self.name, "arguments": self.shown, "output": None}
-        return {"id": self.id, "type": kind, kind: details}
+        if self.name in OURS:
+            return our_call_shown(self.id, self.name, self.shown)
+        return function_call(ToolCall(self.id, self.name, self.shown))
 
 
 def calls_shown(step_id: str, calls: Sequence[JsonObject], events: Iterable[Event]) -> list[JsonObject]:
