@@ -153,7 +153,7 @@ async def update_vector_store_file(
     async with db.begin() as tx:
         await tx.vector_stores.hold(store_id)
         file = replace(await tx.store_files.of(store_id, file_id), attributes=attributes)
-        await tx.store_files.save(file)
+        await tx.store_files.save_attributes(file)
         await tx.vector_stores.changed([store_id])
     return file
 

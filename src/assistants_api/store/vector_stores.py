@@ -164,11 +164,11 @@ class StoreFiles(Repository[StoreFile]):
                 await self._announce([kept.id], kept.status)
             return kept
         anew = replace(thing, id=old.id, created_at=old.created_at)
-        await super().save(anew)
+        await self.save(anew)
         await self.session.execute(delete(tables.chunks).where(tables.chunks.c.store_file_id == old.id))
         return anew
 
-    async def save(self, thing: StoreFile) -> None:
+    async def save_attributes(self, thing: StoreFile) -> None:
         """Write what its owner may change: how it ends may be written at the same time by who indexes it."""
         await self.session.execute(
             update(self.table).where(self.table.c.id == thing.id).values(attributes=thing.attributes)
