@@ -58,6 +58,12 @@ async def claimed(db: Any) -> tuple[Any, Any]:
     return run, job
 
 
+async def store_of(db: Any, file: Any) -> Any:
+    """A vector store that waits for this file to be indexed."""
+    new = NewVectorStore(files=(NewStoreFile(file.id),))
+    return (await create_vector_store(db, new, datetime.now(UTC))).store
+
+
 def waiting(db: Any) -> Any:
     """Whether somebody waits for a row."""
 
@@ -140,8 +146,7 @@ async def test_who_indexes_a_file_holds_its_stores_before_its_places(postgres: A
     file = await filed(postgres, knowledge, "a.txt", "The sky is blue.")
     async with house_over(postgres, ScriptedEngine([]), knowledge=knowledge):
         await stored(postgres, knowledge, file)  # so that all that is left is to cut it for another store
-    new = NewVectorStore(files=(NewStoreFile(file.id),))
-    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    store = await store_of(postgres, file)
 
     async with postgres.begin() as tx:
         await tx.vector_stores.hold(store.id)
@@ -157,8 +162,7 @@ async def test_a_file_that_fails_while_its_attributes_are_changed_has_failed(
 ) -> None:
     knowledge = knowledge_over(postgres)
     file = await filed(postgres, knowledge)
-    new = NewVectorStore(files=(NewStoreFile(file.id),))
-    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    store = await store_of(postgres, file)
     find = StoreFiles.of
 
     async def find_and_be_overtaken(self: Any, store_id: str, file_id: str) -> Any:
@@ -179,8 +183,7 @@ async def test_a_file_that_is_changed_while_it_is_cut_is_cut_at_the_first_attemp
 ) -> None:
     knowledge = knowledge_over(postgres)
     file = await filed(postgres, knowledge)
-    new = NewVectorStore(files=(NewStoreFile(file.id),))
-    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    store = await store_of(postgres, file)
     count = Documents.vector_bytes
 
     async def count_and_be_overtaken(self: Any, file_id: str) -> Any:
@@ -200,8 +203,7 @@ async def test_a_file_that_is_changed_while_it_is_cut_is_cut_at_the_first_attemp
 async def test_who_deletes_a_file_holds_its_stores_before_it(postgres: Any) -> None:
     knowledge = knowledge_over(postgres)
     file = await filed(postgres, knowledge)
-    new = NewVectorStore(files=(NewStoreFile(file.id),))
-    store = (await create_vector_store(postgres, new, datetime.now(UTC))).store
+    store = await store_of(postgres, file)
 
     async with postgres.begin() as tx:
         await tx.vector_stores.hold(store.id)
