@@ -216,10 +216,9 @@ class _Transformers:
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
         torch.set_grad_enabled(False)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
-        dtype = torch.float32 if folder.name == "bundled" else torch.bfloat16
         implementation = "sdpa" if type(self) is Generate else "paged|sdpa"
         self._net: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype=dtype, attn_implementation=implementation
+            str(folder), dtype="auto", attn_implementation=implementation
         ).eval()
 
     def _ids(self, text: str) -> list[int]:

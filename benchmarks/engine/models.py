@@ -43,6 +43,7 @@ def prepare(name: str, folder: Path) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from assistants_api.engine.config import BUNDLED_MODEL
+    from assistants_api.engine.machine import has_quick_bf16
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(BUNDLED_MODEL))
     known = len(tokenizer)
@@ -55,7 +56,7 @@ def prepare(name: str, folder: Path) -> Path:
         config = LlamaConfig(
             **shape, head_dim=64, max_position_embeddings=8192, tie_word_embeddings=True, eos_token_id=2
         )
-        net = LlamaForCausalLM(config).to(torch.bfloat16)
+        net = LlamaForCausalLM(config).to(torch.bfloat16 if has_quick_bf16() else torch.float32)
     ends = {tokenizer.eos_token_id, *tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     with torch.no_grad():
         weight = net.get_input_embeddings().weight

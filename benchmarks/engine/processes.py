@@ -109,10 +109,9 @@ def servers(folder: Path, options: argparse.Namespace, console: Console) -> Iter
             command = [str(Path(sys.executable).parent / "transformers"), "serve", str(folder)]
             process = None
             if "transformers serve" not in options.skip:
-                dtype = "float32" if folder.name == "bundled" else "bfloat16"
                 with (folder.parent / "peers.log").open("ab") as log:
                     process = subprocess.Popen(
-                        [*command, "--port", str(port), "--continuous-batching", "--dtype", dtype],
+                        [*command, "--port", str(port), "--continuous-batching", "--dtype", "auto"],
                         stdout=log,
                         stderr=log,
                     )
