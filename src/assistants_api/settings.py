@@ -1,6 +1,7 @@
 """Every setting, read once from the environment (`ASSISTANTS_*`) and `.env`; `.env.example` lists them."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from assistants_api.domain.webhook import host_of
 BUNDLED = "bundled"
 _PREFIX = "ASSISTANTS_"
 _TEN_YEARS = 10 * 365 * 86_400
+_ORIGIN = re.compile(r"""\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s"']+""")
 
 
 def _default_data_dir() -> Path:
@@ -235,6 +237,14 @@ class Settings(BaseSettings):
         except (ValueError, ArgumentError):  # their words may hold a password
             raise ValueError("must be SCHEME://USER:PASSWORD@HOST:PORT/DATABASE") from None
         return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.lower() for origin in value)
+        if not all(map(_ORIGIN.fullmatch, origins)):
+            raise ValueError("each must be SCHEME://HOST or SCHEME://HOST:PORT, without a path, or *")
+        return origins
 
     @field_validator("webhook_hosts")
     @classmethod

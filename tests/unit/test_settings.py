@@ -50,6 +50,9 @@ def test_paths_may_begin_at_home(monkeypatch, name):
         ("RUN_EXPIRY_SECONDS", "1e12"),
         ("DRAIN_SECONDS", "nan"),
         ("WEBHOOK_HOSTS", "a, http://b"),
+        ("CORS_ORIGINS", '["https://app.example"]'),
+        ("CORS_ORIGINS", "https://app.example/"),
+        ("CORS_ORIGINS", "app.example"),
     ],
 )
 def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):
@@ -68,6 +71,16 @@ def test_hosts_of_webhooks_are_compared_as_hosts_are(monkeypatch):
     monkeypatch.setenv("ASSISTANTS_WEBHOOK_HOSTS", "Hooks.Example.com, b:8080")
 
     assert Settings(_env_file=None).webhook_hosts == ("hooks.example.com", "b:8080")
+
+
+@pytest.mark.parametrize(
+    "given", ["*", "https://App.Example, http://[::1]:3000", "tauri://localhost", "null"]
+)
+def test_origins_are_compared_as_browsers_send_them(monkeypatch, given):
+    monkeypatch.setenv("ASSISTANTS_CORS_ORIGINS", given)
+
+    expected = tuple(origin.strip().lower() for origin in given.split(","))
+    assert Settings(_env_file=None).cors_origins == expected
 
 
 @pytest.mark.parametrize("folder", ["file", "file/inside", "odd"])
