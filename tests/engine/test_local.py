@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,11 @@ async def running(config: EngineConfig) -> AsyncIterator[TransformersEngine]:
         yield engine
     finally:
         await engine.close()
+
+
+def stand_still(seconds: float) -> None:
+    """As when the machine pauses this process: nothing of it goes on."""
+    time.sleep(seconds)
 
 
 def runs(pid: int) -> bool:
@@ -169,6 +175,19 @@ async def test_a_process_that_hangs_is_replaced(tiny_folder: Path) -> None:
 
         assert text_of(parts) == whole
         assert engine.describe().details["restarts"] == 1
+
+
+async def test_a_server_that_stood_still_does_not_take_its_model_for_hung(tiny_folder: Path) -> None:
+    config = EngineConfig(model=tiny_folder, threads=1, silent_after=2.5)
+    async with running(config) as engine:
+        await parts_of(engine, a_prompt("hello"))
+        pid = engine.describe().details["pid"]
+
+        stand_still(2 * config.silent_after)
+
+        assert isinstance((await parts_of(engine, a_prompt("still there?")))[-1], Stop)
+        assert engine.describe().details["pid"] == pid
+        assert engine.describe().details["restarts"] == 0
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.messages import ToModel
 
 _GRACE = 3.0
+_CATCH_UP = 3.0  # within which a process that lives is heard, once this one goes on
 
 
 class Child:
@@ -51,13 +52,26 @@ class Child:
             stdin.write(messages.packed(message))
 
     async def receive(self, patience: float | None) -> Any:
-        """The next message; None when the process has closed its end, `TimeoutError` when it is silent."""
+        """The next message; None when the process has closed its end, `TimeoutError` when it is silent.
+
+        Where this process itself stood still, patience has run out before what was said meanwhile is read.
+        """
+        reading = asyncio.ensure_future(self._read())
+        try:
+            for seconds in (patience, _CATCH_UP):
+                done, _ = await asyncio.wait({reading}, timeout=seconds)
+                if done:
+                    return reading.result()
+            raise TimeoutError
+        finally:
+            reading.cancel()
+
+    async def _read(self) -> Any:
         stdout = self._process.stdout
         assert stdout is not None, "the process was started with a pipe"
         try:
-            async with asyncio.timeout(patience):
-                header = await stdout.readexactly(messages.HEADER)
-                return messages.unpacked(await stdout.readexactly(messages.size_of(header)))
+            header = await stdout.readexactly(messages.HEADER)
+            return messages.unpacked(await stdout.readexactly(messages.size_of(header)))
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
