@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from assistants_api.agent.citations import without_markers
+from assistants_api.agent.history import as_shown, chat_message, own_turns
 from assistants_api.agent.tools import OURS, shown_choice, shown_tools
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
-from assistants_api.domain.message import Message, MessageStatus
-from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, ToolCall
+from assistants_api.domain.message import Message
+from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling
 from assistants_api.domain.run import Run
-from assistants_api.domain.step import RunStep, StepStatus
+from assistants_api.domain.step import RunStep
 
 Count = Callable[[Prompt], Awaitable[int]]
 
@@ -36,7 +36,7 @@ class Context:
 
     def prompt(self, history: Sequence[tuple[str, ChatMessage]]) -> Prompt:
         """The prompt with this much of the thread."""
-        said = (shown for _, message in history for shown in _as_shown(message))
+        said = (shown for _, message in history for shown in as_shown(message))
         messages = (*self.system, *said, *self.turns)
         return replace(self.base, messages=messages)
 
@@ -67,7 +67,7 @@ def gather(
     the files that the code interpreter will find; `can_continue` says that the engine takes up an answer
     where it was cut.
     """
-    turns = _own_turns(own, steps)
+    turns = own_turns(own, steps)
     if can_continue and turns and turns[-1].role == "assistant" and not turns[-1].tool_calls:
         # What was said before a call that a lost worker was writing: the same answer goes on.
         *turns, said = turns
@@ -94,7 +94,7 @@ def gather(
     kept = list(history)
     if run.truncation_strategy["type"] == "last_messages":
         kept = kept[-run.truncation_strategy["last_messages"] :]
-    shown_history = tuple((message.id, _chat(message)) for message in kept if message.content)
+    shown_history = tuple((message.id, chat_message(message)) for message in kept if message.content)
     return Context(base, system, shown_history, tuple(turns))
 
 
@@ -150,60 +150,6 @@ def refuse_images(context: Context, model: str) -> None:
                 f"The model '{model}' cannot see images, and message {id} contains one.",
                 code="invalid_prompt",
             )
-
-
-def _chat(message: Message) -> ChatMessage:
-    # Figures of a run's answer are known by its text.
-    if message.has_images and message.run_id is None:
-        return ChatMessage(message.role, tuple(_chat_part(part) for part in message.content))
-    return ChatMessage(message.role, without_markers(message.text, message.annotations))
-
-
-def _as_shown(message: ChatMessage) -> list[ChatMessage]:
-    """The message as models take it: only a user shows images."""
-    if message.role == "user" or isinstance(message.content, str):
-        return [message]
-    text = "".join(part["text"] for part in message.content if part["type"] == "text")
-    images = tuple(part for part in message.content if part["type"] != "text")
-    said = [replace(message, content=text)] if text else []
-    return [*said, ChatMessage("user", images)]
-
-
-def _chat_part(part: JsonObject) -> JsonObject:
-    if part["type"] == "text":
-        return {"type": "text", "text": part["text"]["value"]}
-    return part
-
-
-def _own_turns(own: Sequence[Message], steps: Sequence[RunStep]) -> list[ChatMessage]:
-    by_id = {message.id: message for message in own}
-    turns: list[ChatMessage] = []
-    for step in steps:
-        if step.status is not StepStatus.COMPLETED:
-            continue
-        if step.message_id is not None:
-            message = by_id.get(step.message_id)
-            if message is not None and message.status is not MessageStatus.IN_PROGRESS:
-                turns.append(ChatMessage("assistant", message.text))
-            continue
-        calls = tuple(asked(call) for call in step.tool_calls)
-        # Text and calls of one model call are one message to the model.
-        spoke = turns and turns[-1].role == "assistant" and not turns[-1].tool_calls
-        text = turns.pop().content if spoke else ""
-        turns.append(ChatMessage("assistant", text, tool_calls=calls))
-        turns += [ChatMessage("tool", _answered(call), tool_call_id=call["id"]) for call in step.tool_calls]
-    return turns
-
-
-def asked(call: JsonObject) -> ToolCall:
-    """A step's call as the model made it."""
-    if call["type"] == "function":
-        return ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
-    return ToolCall(call["id"], call["type"], call["arguments"])
-
-
-def _answered(call: JsonObject) -> str:
-    return str(call["function"]["output"] if call["type"] == "function" else call["output"])
 
 
 def _tool_choice(run: Run, steps: Sequence[RunStep]) -> str | JsonObject:

@@ -12,11 +12,11 @@ from assistants_api.agent.context import (
     ANSWER_RESERVE,
     Fitted,
     PromptBudgetSpent,
-    asked,
     fit,
     gather,
     refuse_images,
 )
+from assistants_api.agent.history import asked
 from assistants_api.agent.loop import Calling, Finished, LoopEvent, Paused, Turned, answer, called
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH, OURS, Tool, ToolOutput, ToolReturned
 from assistants_api.domain.errors import DatabaseAway, EngineFailed, LostLease, NotFound, Unavailable
