@@ -138,7 +138,71 @@ def test_last_messages_keeps_the_newest():
 
     context = gather(run, "m", said("a", "b", "c", "d"), [], [], "")
 
-    assert [message.content for _, message in context.history] == ["c", "d"]
+    assert [each.content for past in context.history for each in past.messages] == ["c", "d"]
+
+
+CALLED = RunStep(
+    "step_c",
+    NOW,
+    "run_b",
+    "asst_a",
+    "thread_a",
+    "tool_calls",
+    {
+        "type": "tool_calls",
+        "tool_calls": [
+            {"id": "call_s", "type": "file_search", "arguments": "{}", "file_search": {}, "output": "found"},
+            {
+                "id": "call_f",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}", "output": "42"},
+            },
+        ],
+    },
+    StepStatus.COMPLETED,
+)
+WROTE = replace(
+    CALLED,
+    id="step_w",
+    type="message_creation",
+    step_details={"type": "message_creation", "message_creation": {"message_id": "msg_1"}},
+)
+
+
+def earlier(*steps: RunStep, **new) -> list:
+    """The thread "a", "b", "c", "d", whose second message a run wrote with these steps, as the next run sees it."""
+    first, answer, *rest = said("a", "b", "c", "d")
+    thread = [first, replace(answer, run_id="run_b"), *rest]
+    context = gather(a_run(instructions="", **new), "m", thread, [], [], "", earlier=steps)
+    return [
+        (m.role, m.content, *(c.id for c in m.tool_calls)) for m in context.prompt(context.history).messages
+    ]
+
+
+def test_searches_of_earlier_runs_are_left_to_the_next_one():
+    assert earlier(CALLED, WROTE)[:4] == [
+        ("user", "a"),
+        ("assistant", "", "call_f"),
+        ("tool", "42"),
+        ("assistant", "b"),
+    ]
+
+
+def test_calls_of_earlier_runs_that_were_never_answered_are_left_out():
+    assert len(earlier(replace(CALLED, status=StepStatus.CANCELLED), WROTE)) == 4
+    assert len(earlier(CALLED)) == 4
+
+
+def test_last_messages_counts_messages_and_not_their_calls():
+    newest = {"type": "last_messages", "last_messages": 3}
+
+    assert [role for role, *_ in earlier(CALLED, WROTE, truncation_strategy=newest)] == [
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+        "assistant",
+    ]
 
 
 LONG = [f"{n} " + "word " * 99 for n in range(10)]

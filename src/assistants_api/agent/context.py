@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from assistants_api.agent.history import as_shown, chat_message, own_turns
-from assistants_api.agent.tools import OURS, shown_choice, shown_tools
+from assistants_api.agent.history import Past, own_turns, past_of, told
+from assistants_api.agent.tools import CODE_INTERPRETER, OURS, shown_choice, shown_tools
 from assistants_api.domain.errors import ContextOverflow, EngineFailed
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message
@@ -27,26 +27,25 @@ class PromptBudgetSpent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The parts of a prompt, before any is left out: `history` pairs each message with its id."""
+    """The parts of a prompt, before any is left out."""
 
     base: Prompt
     system: tuple[ChatMessage, ...]
-    history: tuple[tuple[str, ChatMessage], ...]
+    history: tuple[Past, ...]
     turns: tuple[ChatMessage, ...]
 
-    def prompt(self, history: Sequence[tuple[str, ChatMessage]]) -> Prompt:
+    def prompt(self, history: Sequence[Past]) -> Prompt:
         """The prompt with this much of the thread."""
-        said = (shown for _, message in history for shown in as_shown(message))
-        messages = (*self.system, *said, *self.turns)
-        return replace(self.base, messages=messages)
+        return replace(self.base, messages=(*self.system, *told(history), *self.turns))
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A prompt that fits, and the ids of the messages that it leaves out."""
+    """A prompt that fits, and the ids of the messages and of earlier runs' steps that it leaves out."""
 
     prompt: Prompt
-    left_out: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    left_out_steps: tuple[str, ...] = ()
 
 
 def gather(
@@ -58,14 +57,15 @@ def gather(
     shown: str,
     code_files: Sequence[str] = (),
     *,
+    earlier: Sequence[RunStep] = (),
     can_continue: bool = True,
 ) -> Context:
     """The context of the run's next model call.
 
     `history` is the thread without this run's messages, oldest first; `own` and `steps` are what this run
     did so far; `shown` is the text of the message that it is in the middle of; `code_files` are the names of
-    the files that the code interpreter will find; `can_continue` says that the engine takes up an answer
-    where it was cut.
+    the files that the code interpreter will find; `earlier` are the steps of the runs that wrote in the
+    history; `can_continue` says that the engine takes up an answer where it was cut.
     """
     turns = own_turns(own, steps)
     if can_continue and turns and turns[-1].role == "assistant" and not turns[-1].tool_calls:
@@ -94,15 +94,14 @@ def gather(
     kept = list(history)
     if run.truncation_strategy["type"] == "last_messages":
         kept = kept[-run.truncation_strategy["last_messages"] :]
-    shown_history = tuple((message.id, chat_message(message)) for message in kept if message.content)
-    return Context(base, system, shown_history, tuple(turns))
+    return Context(base, system, tuple(past_of(kept, earlier, _kept_calls(run))), tuple(turns))
 
 
 async def fit(context: Context, count: Count, window: int, prompt_budget: int | None) -> Fitted:
-    """Leave out as few messages as needed: from the middle first, then the oldest, never the newest.
+    """Leave out as little as needed: earlier calls, then messages from the middle, then the oldest one.
 
-    Raises `PromptBudgetSpent` when the rest is over `prompt_budget`, `ContextOverflow` when it is over
-    what the model can read.
+    The newest message always stays. Raises `PromptBudgetSpent` when the rest is over `prompt_budget`,
+    `ContextOverflow` when it is over what the model can read.
     """
     max_tokens = context.base.sampling.max_tokens
     reserve = min(ANSWER_RESERVE if max_tokens is None else max_tokens, ANSWER_RESERVE, window // 4)
@@ -111,17 +110,23 @@ async def fit(context: Context, count: Count, window: int, prompt_budget: int | 
         limit = min(limit, prompt_budget)
     whole = context.prompt(context.history)
     if _upper_bound(whole) <= limit or await count(whole) <= limit:
-        return Fitted(whole, ())
-    last = len(context.history) - 1
-    order = [*range(1, last), *([0] if last > 0 else [])]
+        return Fitted(whole)
+    calls = [place for place, past in enumerate(context.history) if past.is_calls]
+    first, *rest = [place for place, past in enumerate(context.history) if not past.is_calls] or [0]
+    order = [*calls, *rest[:-1], *([first] if rest else [])]
 
-    def without(number: int) -> tuple[tuple[tuple[str, ChatMessage], ...], tuple[str, ...]]:
+    def without(number: int) -> Fitted:
         gone = set(order[:number])
-        kept = tuple(pair for place, pair in enumerate(context.history) if place not in gone)
-        return kept, tuple(context.history[place][0] for place in sorted(gone))
+        kept = [past for place, past in enumerate(context.history) if place not in gone]
+        left_out = [context.history[place] for place in sorted(gone)]
+        return Fitted(
+            context.prompt(kept),
+            tuple(past.id for past in left_out if not past.is_calls),
+            tuple(past.id for past in left_out if past.is_calls),
+        )
 
     low, high = 1, len(order)
-    smallest = await count(context.prompt(without(high)[0]))
+    smallest = await count(without(high).prompt)
     if not order or smallest > limit:
         if prompt_budget is not None and smallest > prompt_budget:
             raise PromptBudgetSpent
@@ -130,26 +135,31 @@ async def fit(context: Context, count: Count, window: int, prompt_budget: int | 
                 f"This model's maximum context length is {window} tokens. However, your messages"
                 f" resulted in {smallest} tokens. Please reduce the length of the messages."
             )
-        kept, left_out = without(high)
-        return Fitted(context.prompt(kept), left_out)
+        return without(high)
     while low < high:
         middle = (low + high) // 2
-        if await count(context.prompt(without(middle)[0])) <= limit:
+        if await count(without(middle).prompt) <= limit:
             high = middle
         else:
             low = middle + 1
-    kept, left_out = without(low)
-    return Fitted(context.prompt(kept), left_out)
+    return without(low)
 
 
 def refuse_images(context: Context, model: str) -> None:
     """`EngineFailed` when a model without eyes would be shown an image."""
-    for id, message in context.history:
-        if not isinstance(message.content, str):
+    for past in context.history:
+        if not all(isinstance(message.content, str) for message in past.messages):
             raise EngineFailed(
-                f"The model '{model}' cannot see images, and message {id} contains one.",
+                f"The model '{model}' cannot see images, and message {past.id} contains one.",
                 code="invalid_prompt",
             )
+
+
+def _kept_calls(run: Run) -> frozenset[str]:
+    """Whose earlier calls the run is shown: those of what it may call too, but searches are made anew."""
+    functions = (tool["function"]["name"] for tool in run.tools if tool["type"] == "function")
+    ours = (tool["type"] for tool in run.tools if tool["type"] == CODE_INTERPRETER)
+    return frozenset((*functions, *ours))
 
 
 def _tool_choice(run: Run, steps: Sequence[RunStep]) -> str | JsonObject:

@@ -1,5 +1,7 @@
 """Run steps."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Text, select
 
 from assistants_api.domain.page import Page, PageQuery
@@ -22,6 +24,11 @@ class Steps(Repository[RunStep]):
     async def of_run(self, run_id: str) -> list[RunStep]:
         """All steps of a run, oldest first."""
         statement = self._select().where(self.table.c.run_id == run_id).order_by(self.table.c.ord)
+        return [self.thing(row) for row in await self.session.execute(statement)]
+
+    async def of_runs(self, run_ids: Sequence[str]) -> list[RunStep]:
+        """All steps of these runs, oldest first."""
+        statement = self._select().where(self.table.c.run_id.in_(run_ids)).order_by(self.table.c.ord)
         return [self.thing(row) for row in await self.session.execute(statement)]
 
     async def open_of(self, run_id: str) -> RunStep | None:

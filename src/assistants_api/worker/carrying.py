@@ -176,6 +176,7 @@ class _Leg:
             "input_prepared_from": prepared_from,
             "input_prepared_at": time.time(),
             "left_out_messages": list(fitted.left_out),
+            "left_out_steps": list(fitted.left_out_steps),
             "messages": [_traced(message) for message in fitted.prompt.messages],
             "tools": [tool["function"]["name"] for tool in fitted.prompt.tools],
             "answer_start": fitted.prompt.answer_start,
@@ -317,6 +318,7 @@ class _Leg:
             state.steps,
             state.shown.text,
             names,
+            earlier=state.earlier,
             can_continue=facts.can_continue,
         )
         if not facts.has_vision:

@@ -15,16 +15,21 @@ from assistants_api.domain.vector_store import VectorStore, store_ids
 from assistants_api.store.transaction import Tx
 
 _PAGE = 100
+_MOST_RUNS = 1000  # of a thread, whose calls are looked up
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """The run with its thread's messages, its own messages and steps, and the files that its tools use."""
+    """The run with its thread's messages, its own messages and steps, and the files that its tools use.
+
+    `earlier` are the steps of the runs that wrote in `history`, where this one may call what they called.
+    """
 
     run: Run
     history: list[Message]
     own: list[Message]
     steps: list[RunStep]
+    earlier: list[RunStep]
     open_message: Message | None
     open_step: RunStep | None
     shown: Shown
@@ -82,6 +87,9 @@ async def stored_run(tx: Tx, run_id: str, history_bytes: Callable[[Run], int]) -
     trace = await tx.traces.find(run_id)
     turns = list(trace["turns"]) if trace else []
     history = await _history(tx, run, history_bytes(run))
+    writers = {message.run_id: None for message in history if message.run_id is not None}
+    calls_again = any(tool["type"] != FILE_SEARCH for tool in run.tools)
+    earlier = await tx.steps.of_runs(list(writers)[-_MOST_RUNS:]) if calls_again and writers else []
     stores: list[VectorStore] = []
     thread_store_ids: list[str] = []
     if any(tool["type"] == FILE_SEARCH for tool in run.tools):
@@ -101,6 +109,7 @@ async def stored_run(tx: Tx, run_id: str, history_bytes: Callable[[Run], int]) -
         history=history,
         own=own,
         steps=steps,
+        earlier=earlier,
         open_message=open_message,
         open_step=open_step,
         shown=shown,
