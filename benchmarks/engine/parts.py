@@ -24,17 +24,19 @@ def whole(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> fl
     return measured.rate
 
 
-def steps(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float:
+def steps(peer: Any, options: argparse.Namespace, streams: int, turn: int) -> float | None:
     """Tokens per second while all answers are written, behind prompts of `--prompt` tokens.
 
     Two rounds differ in the length of their answers alone; prompts that are read beside the first tokens cost both the same.
+    None where the longer answers took no longer: something else had the machine meanwhile.
     """
     asked = [
         [question(options.prompt, 20_000 + 1000 * turn + 500 * part + number) for number in range(streams)]
         for part in (0, 1)
     ]
     short, long = (peer.measure(asked[part], new) for part, new in enumerate((48, 48 + options.new)))
-    return streams * options.new / max(1e-9, long.seconds - short.seconds)
+    seconds = long.seconds - short.seconds
+    return streams * options.new / seconds if seconds > 0 else None
 
 
 def compare(
@@ -43,7 +45,7 @@ def compare(
     console: Console,
     title: str,
     first: str,
-    rate: Callable[[Any, argparse.Namespace, int, int], float],
+    rate: Callable[[Any, argparse.Namespace, int, int], float | None],
 ) -> None:
     """Tokens per second at each number of streams, and ours ÷ theirs."""
     rates: dict[tuple[str, int], list[float]] = {}
@@ -58,7 +60,7 @@ def compare(
                 except Exception as error:
                     gone[name] = f"{type(error).__name__}: {error}"[:200]
                     continue
-                if turn:  # the first round warms up
+                if turn and measured is not None:  # the first round warms up
                     rates.setdefault((name, streams), []).append(measured)
     table = Table(title=title)
     table.add_column("tokens per second")
