@@ -355,6 +355,20 @@ async def test_php_clients_send_an_array_where_they_have_no_parameters(http):
     assert refusal(await http.post(root, content='[{"metadata": {}}]'))[3] == "invalid_type"
 
 
+async def test_clients_send_null_where_they_have_no_body(http):
+    """axios writes `null` for `post(url, null)` if the headers say JSON, and Go for a request that is nil."""
+    nothing = {"content": "null", "headers": {"content-type": "application/json"}}
+    assistant = await made(http, "/v1/assistants", model="m", instructions="Help.")
+    thread = await http.post("/v1/threads", **nothing)
+    runs = f"/v1/threads/{thread.json()['id']}/runs"
+    run = await made(http, runs, assistant_id=assistant["id"])
+
+    cancelled = await http.post(f"{runs}/{run['id']}/cancel", **nothing)
+
+    assert cancelled.json()["status"] == "cancelling"
+    assert refusal(await http.post(runs, **nothing))[3] == "invalid_type"
+
+
 async def test_php_clients_number_what_they_list_in_a_query(http):
     steps = "/v1/threads/thread_1/runs/run_1/steps"
     content = "step_details.tool_calls[*].file_search.results[*].content"

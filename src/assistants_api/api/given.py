@@ -109,8 +109,8 @@ async def read_body(request: Request, model: type[R], *, may_be_absent: bool = F
     if kind.startswith("multipart/"):
         raise InvalidRequest("This operation takes a JSON body, not a multipart form.")
     value = parse_json(raw)
-    if value == [] and may_be_absent:
-        value = {}  # PHP cannot tell an empty object from an empty array
+    if value in (None, []) and may_be_absent:
+        value = {}  # axios writes no body as null, and PHP cannot tell an empty object from an empty array
     try:
         return model.model_validate(value)
     except ValidationError as error:
