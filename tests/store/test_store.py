@@ -203,6 +203,20 @@ async def test_a_job_is_claimed_once_and_again_when_its_lease_ends(db):
     assert held == renewed == {job.lease for job in taken}
 
 
+async def test_a_claim_takes_no_more_than_it_asks_for_whatever_the_planner_expects(db):
+    """It expects one job, as where the statistics are of a quiet hour."""
+    async with db.begin() as tx:
+        await tx.jobs.add(a_job("run_a"))
+        await tx.execute(text("ANALYZE jobs"))
+        for n in range(10):
+            await tx.jobs.add(a_job(f"run_{n}"))
+
+    async with db.begin() as tx:
+        claims = [len(await tx.jobs.claim("w", "run", limit)) for limit in (1, 3)]
+
+    assert claims == [1, 3]
+
+
 async def test_a_job_is_tried_so_often_and_no_more(db):
     async with db.begin() as tx:
         await tx.jobs.add(a_job("run_x"))

@@ -56,10 +56,11 @@ class Jobs(Repository[Job]):
             .order_by(c.ord)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("free")  # as a subquery PostgreSQL may run it once for each row, and take as many times
         )
         statement = (
             update(self.table)
-            .where(c.id.in_(free.scalar_subquery()))
+            .where(c.id.in_(select(free.c.id)))
             .values(owner=owner, attempt=c.attempt + 1, lease_until=db_now() + lease_seconds)
             .returning(c.ord, *(c[name] for name in Job.__dataclass_fields__))
         )
