@@ -10,13 +10,15 @@ from sqlalchemy import text
 
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
+from assistants_api.domain.thread import NewThread
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore, StoreFileStatus
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services.assistants import get_assistant, modify_assistant
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file, want_indexed
 from assistants_api.services.runs import cancel_run
 from assistants_api.services.sweeping import expire_run
-from assistants_api.services.threads import delete_thread
+from assistants_api.services.threads import create_thread, delete_thread, get_thread
 from assistants_api.services.vector_stores import (
     create_vector_store,
     create_vector_store_file,
@@ -31,7 +33,7 @@ from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.interrupts import StopSignal
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
-from tests.worker.conftest import House, house_over, knowledge_over
+from tests.worker.conftest import CATALOGUE, House, house_over, knowledge_over
 from tests.worker.test_file_search import OtherEmbedder, filed, stored
 
 __all__ = ["postgres"]
@@ -229,6 +231,40 @@ async def test_a_file_that_is_deleted_while_it_is_added_is_not_there(postgres: A
 
     with pytest.raises(NotFound):
         await adding
+
+
+async def test_files_that_are_deleted_at_once_are_all_out_of_the_lists_that_name_them(
+    postgres: Any,
+) -> None:
+    knowledge = knowledge_over(postgres)
+    files = [await filed(postgres, knowledge, name) for name in ("a.txt", "b.txt")]
+    named = {"code_interpreter": {"file_ids": [file.id for file in files]}}
+    thread = await create_thread(postgres, NewThread(tool_resources=named), datetime.now(UTC))
+
+    async with postgres.begin() as tx:
+        await tx.threads.drop(files[0].id)
+        deleting = asyncio.create_task(delete_file(postgres, knowledge.blobs, files[1].id))
+        await until(waiting(postgres))
+    await deleting
+
+    left = (await get_thread(postgres, thread.id)).tool_resources
+    assert left == {"code_interpreter": {"file_ids": []}}
+
+
+async def test_two_who_change_an_assistant_at_once_both_have_changed_it(postgres: Any) -> None:
+    unused: Any = None
+    assistant = await House(postgres, ScriptedEngine([]), unused, unused).assistant()
+
+    async with postgres.begin() as tx:
+        await tx.assistants.save(replace(assistant, name="Ada"))
+        changing = asyncio.create_task(
+            modify_assistant(postgres, assistant.id, {"description": "d"}, CATALOGUE, datetime.now(UTC))
+        )
+        await until(waiting(postgres))
+    await changing
+
+    found = await get_assistant(postgres, assistant.id)
+    assert (found.name, found.description) == ("Ada", "d")
 
 
 async def carried(db: Any, knowledge: Any, file: Any) -> None:

@@ -43,7 +43,7 @@ async def modify_assistant(
     if "model" in changes:
         catalogue.resolve(changes["model"])
     async with db.begin() as tx:
-        assistant = await tx.assistants.get(assistant_id)
+        assistant = await tx.assistants.hold(assistant_id)
         if "tool_resources" in changes:
             resources = await changed(tx, assistant.tool_resources, changes["tool_resources"])
             changes = {**changes, "tool_resources": resources}

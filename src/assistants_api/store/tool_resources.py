@@ -16,7 +16,8 @@ class HasToolResources(Repository[T]):
     async def drop(self, id: str) -> None:
         """Take a file or a store that is no more out of every list of this table that names it."""
         c = self.table.c
-        naming = self._select().where(c.tool_resources.cast(Text).contains(f'"{id}"'))
+        naming = self._select().where(c.tool_resources.cast(Text).contains(f'"{id}"')).order_by(c.ord)
+        naming = naming.with_for_update(key_share=True)  # what others change meanwhile is kept
         for row in (await self.session.execute(naming)).all():
             thing: Any = self.thing(row)
             resources = {
