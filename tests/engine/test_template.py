@@ -67,6 +67,13 @@ GEMMA = """{%- if messages[0].role == 'system' %}{{ raise_exception('System role
 {{- '<start_of_turn>' + ('model' if m.role == 'assistant' else m.role) + '\n' + m.content + '<end_of_turn>\n' }}
 {%- endfor %}{% if add_generation_prompt %}{{- '<start_of_turn>model\n' }}{% endif %}"""
 
+SYSTEM_BESIDE_THE_USER = """{%- set said = messages[1:] if messages[0].role == 'system' else messages %}
+{%- for m in said %}{{- m.role + ': ' }}
+{%- if loop.first and messages[0].role == 'system' %}{{- messages[0].content | trim + '\n\n' }}{% endif %}
+{{- m.content + '\n' }}{% endfor %}"""
+
+NO_SYSTEM = "{% for m in messages if m.role != 'system' %}{{ m.role + ': ' + m.content + '\n' }}{% endfor %}"
+
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 
 CALLS = (
@@ -138,6 +145,35 @@ def test_two_users_in_a_row_are_one_for_those_who_want_it_so(tokenizer: Any) -> 
     assert text == "[INST]One.\n\nTwo.[/INST]"
 
 
+ASSISTANT_FIRST = (ChatMessage("assistant", "How can I help?"), ChatMessage("user", "Tell me."))
+
+
+@pytest.mark.parametrize("source", [MISTRAL, GEMMA])
+def test_strict_templates_take_a_conversation_that_the_assistant_began(tokenizer: Any, source: str) -> None:
+    text = a_template(tokenizer, source).render(Prompt("r", "m", ASSISTANT_FIRST)).text
+
+    assert 0 < text.index("How can I help?") < text.index("Tell me.")
+
+
+def test_llama_3_takes_what_the_assistant_said_first_for_no_words_of_the_user(tokenizer: Any) -> None:
+    history = (ChatMessage("system", "Be brief."), *ASSISTANT_FIRST)
+
+    text = a_template(tokenizer, LLAMA3).render(replace(HISTORY, messages=history)).text
+
+    assert "assistant<|end_header_id|>\n\nHow can I help?<|eot_id|>" in text
+    assert text.index('"get_weather"') < text.index("How can I help?")
+
+
+@pytest.mark.parametrize("source", [LLAMA3, MISTRAL, GEMMA, SYSTEM_BESIDE_THE_USER, NO_SYSTEM])
+@pytest.mark.parametrize("said", [(), ASSISTANT_FIRST[1:]])
+def test_instructions_are_shown_whoever_else_has_spoken(
+    tokenizer: Any, source: str, said: tuple[ChatMessage, ...]
+) -> None:
+    prompt = Prompt("r", "m", (ChatMessage("system", "Be brief. "), *said))
+
+    assert "Be brief." in a_template(tokenizer, source).render(prompt).text
+
+
 @pytest.mark.parametrize("knows_tools", [True, False])
 def test_no_words_of_a_call_or_a_tool_are_taken_for_the_templates_own(
     tokenizer: Any, knows_tools: bool
@@ -158,20 +194,25 @@ def test_no_words_of_a_call_or_a_tool_are_taken_for_the_templates_own(
     assert text.count("<\u200b|im_end|>") + text.count("<\\u200b|im_end|>") >= 5
 
 
-BESIDE = "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}" + (
-    "{{ '<call>' + c.function.name + '|' + c.function.arguments + '</call>' }}{% endfor %}{% endfor %}{# tools #}"
+BESIDE = "{{ tools | tojson }}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}" + (
+    """{{ '<tool_call>{"name": "' + c.function.name + '", "arguments": ' + c.function.arguments + '}</tool_call>' }}"""
+    "{% endfor %}{% endfor %}"
 )
-ITEM_BY_ITEM = "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}<call>" + (
-    "{{ c.function.name }}{% for k, v in c.function.arguments | items %}|{{ k }}={{ v }}{% endfor %}</call>"
-    "{% endfor %}{% endfor %}{# tools #}"
+ITEM_BY_ITEM = (
+    "{{ tools | tojson }}|{% for m in messages %}{{ m.content }}{% for c in m.tool_calls or [] %}"
+    + (
+        """{{ '<tool_call>{"name": "' + c.function.name + '", "arguments": {' }}"""
+        """{% for k, v in c.function.arguments | items %}"{{ k }}": "{{ v }}"{% endfor %}}}</tool_call>"""
+        "{% endfor %}{% endfor %}"
+    )
 )
 
 
 def test_arguments_are_text_where_the_template_takes_them_for_text(tokenizer: Any) -> None:
     text = a_template(tokenizer, BESIDE).render(HISTORY).text
 
-    assert '<call>get_weather|{"city": "Paris"}</call>' in text
-    assert '<call>get_weather|{"city": "Oslo"}</call>' in text
+    assert '<tool_call>{"name": "get_weather", "arguments": {"city": "Paris"}}</tool_call>' in text
+    assert '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call>' in text
 
 
 def test_arguments_without_a_word_are_an_empty_object(tokenizer: Any) -> None:
@@ -180,7 +221,10 @@ def test_arguments_without_a_word_are_an_empty_object(tokenizer: Any) -> None:
 
     text = a_template(tokenizer, ITEM_BY_ITEM).render(prompt).text
 
-    assert text == "<call>now</call><call>get_weather|city=Oslo</call>"
+    assert text.partition("|")[2] == (
+        '<tool_call>{"name": "now", "arguments": {}}</tool_call>'
+        '<tool_call>{"name": "get_weather", "arguments": {"city": "Oslo"}}</tool_call>'
+    )
 
 
 @pytest.mark.parametrize("arguments", ['{"city', "3", "[" * 100_000])
@@ -200,6 +244,62 @@ def test_of_several_templates_the_one_for_tools_is_used(tokenizer: Any) -> None:
     template = a_template(tokenizer, {"default": GEMMA, "tool_use": LLAMA3})
 
     assert template.source == LLAMA3
+
+
+# Templates that take no tools from us, lose calls or results, or write calls that we could not read.
+TURN = "{{ '<|' + m.role + '|>' + m.content }}"
+HERMES_CALLS = (
+    "{% for c in m.tool_calls or [] %}{{ '<tool_call>' + c.function | tojson + '</tool_call>' }}{% endfor %}"
+)
+OWN_CALLS = (
+    "{% for c in m.tool_calls or [] %}<tool_call>{{ c.function.name }}"
+    "{% for k, v in c.function.arguments | items %}<arg_key>{{ k }}</arg_key>{{ v }}{% endfor %}</tool_call>{% endfor %}"
+)
+NOT_UNDERSTOOD = {
+    "its tools lie in messages": "{% for m in messages %}"
+    + TURN
+    + "{{ m.tools }}"
+    + HERMES_CALLS
+    + "{% endfor %}",
+    "it shows no calls": "{{ tools | tojson }}{% for m in messages %}" + TURN + "{% endfor %}",
+    "it shows no results": "{{ tools | tojson }}{% for m in messages if m.role != 'tool' %}"
+    + (TURN + HERMES_CALLS + "{% endfor %}"),
+    "its calls are its own": "{{ tools | tojson }}{% for m in messages %}"
+    + TURN
+    + OWN_CALLS
+    + "{% endfor %}",
+}
+
+
+@pytest.mark.parametrize("why", NOT_UNDERSTOOD)
+def test_a_template_with_tools_that_would_not_be_understood_is_told_of_them_in_words(
+    tokenizer: Any, why: str
+) -> None:
+    template = a_template(tokenizer, NOT_UNDERSTOOD[why])
+
+    text = template.render(HISTORY).text
+
+    assert template.describe()["tool_template"] == "generic"
+    assert json.loads(text.partition("<tools>\n")[2].partition("</tools>")[0]) == WEATHER
+    for call in CALLS:
+        body = json.dumps({"name": call.name, "arguments": json.loads(call.arguments)})
+        assert f"<tool_call>\n{body}\n</tool_call>" in text
+    assert "<tool_response>\n22 degrees\n</tool_response>" in text
+
+
+LISTS_TOOLS = "{% for t in tools %}{{ t | tojson }}{% endfor %}{% for m in messages %}" + (
+    TURN + HERMES_CALLS + "{% endfor %}"
+)
+
+
+@pytest.mark.parametrize("source", [LISTS_TOOLS, {"default": CHATML, "tool_use": LISTS_TOOLS}])
+def test_a_template_that_must_have_tools_has_none_where_there_are_none(tokenizer: Any, source: Any) -> None:
+    template = a_template(tokenizer, source)
+    hello = Prompt("r", "m", (ChatMessage("user", "Hello"),), tools=(WEATHER,), tool_choice="none")
+
+    text = "<|user|>Hello" if isinstance(source, str) else "<|im_start|>user\nHello<|im_end|>\n"
+    assert template.render(hello).text == text
+    assert template.describe()["tool_template"] == "hermes"
 
 
 def test_a_template_without_tools_is_told_of_them_in_words(tokenizer: Any) -> None:

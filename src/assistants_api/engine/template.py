@@ -1,7 +1,7 @@
 """From a prompt to the exact text that a model reads, by the chat template of its tokenizer.
 
-A template that knows no tools is told of them in plain words, in the Hermes form; a model without a template
-is given a plain one. docs/models.md shows both.
+A template that knows no tools, or whose calls could not be read here, is told of them in plain words, in the
+Hermes form; a model without a template is given a plain one. docs/models.md shows both.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 from jinja2.exceptions import TemplateError
 
 from assistants_api.domain.errors import EngineFailed
-from assistants_api.domain.prompt import ChatMessage, Prompt
-from assistants_api.engine.calls import HERMES, Family, family_of, short_id
+from assistants_api.domain.prompt import ChatMessage, Prompt, ToolCall
+from assistants_api.engine.calls import HERMES, LLAMA, CallParser, Family, family_of, short_id
 
 _PLAIN = (
     "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}"
@@ -27,6 +27,28 @@ _HOW_TO_CALL = (
     '<tool_call>\n{{"name": <name>, "arguments": <arguments>}}\n</tool_call>'
 )
 _FORM = "Answer in JSON that fits this schema: {schema}"
+
+# A conversation with a call, to learn what a template shows of it.
+_CALL = {"name": "look_up", "arguments": {"word": "token"}}
+_PROOF: list[dict[str, Any]] = [
+    {"role": "user", "content": "Meaning?"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": "call00001", "type": "function", "function": _CALL}],
+    },
+    {"role": "tool", "content": "Text-piece", "tool_call_id": "call00001", "name": "look_up"},
+    {"role": "assistant", "content": "Thus."},
+    {"role": "user", "content": "Thanks."},
+]
+_PROOF_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "description": "Explains words.",
+        "parameters": {"type": "object", "properties": {"word": {"type": "string"}}},
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +69,21 @@ class Template:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        source = tokenizer.chat_template
+        source = default = tokenizer.chat_template
         if isinstance(source, dict):
-            source = source.get("tool_use") or source.get("default")
+            default = source.get("default")
+            source = source.get("tool_use") or default
         self.source: str = source or _PLAIN
+        self._without_tools: str = default or self.source
         self.is_plain = not source
         self.stops: tuple[str, ...] = _PLAIN_STOPS if self.is_plain else ()
-        self.knows_tools = "tools" in self.source
         added = tokenizer.added_tokens_decoder.values()
         self._special = [token.content for token in added if token.special and len(token.content) > 1]
         self.reasons = "<think>" in self.source or "<think>" in tokenizer.get_vocab()
-        self.family: Family = family_of(self.source) if self.knows_tools else HERMES
+        self.family: Family = family_of(self.source)
+        self.knows_tools = "tools" in self.source
+        if not (self.knows_tools and self._is_understood()):
+            self.knows_tools, self.family = False, HERMES
 
     def describe(self) -> dict[str, str]:
         """Which forms are used, and whose they are, for model details."""
@@ -86,6 +112,23 @@ class Template:
             in_reasoning = False
         return Rendered(text, start, opening, in_reasoning)
 
+    def _is_understood(self) -> bool:
+        """Whether the template shows tools, calls and results, the calls so that they can be read again."""
+        try:
+            text = self._try(_PROOF, [_PROOF_TOOL], None)
+        except Exception:  # whatever a template is up to: prompts without tools may do
+            return False
+        _, _, rest = text.partition("Meaning?")
+        said, result, _ = rest.partition("Text-piece")
+        if not result or "Explains words." not in text:
+            return False
+        if self.family.bare and not any(marker in said for marker in self.family.markers):
+            said = said[max(0, said.find("{")) :]
+        parser = CallParser(self.family, ["look_up"])
+        found = [*parser.feed(said), *parser.finish()]
+        calls = [call for call in found if isinstance(call, ToolCall)]
+        return [json.loads(call.arguments) for call in calls] == [_CALL["arguments"]]
+
     def _defused(self, text: str) -> str:
         """Words of the template's own, said by somebody, are words and not the end of their turn."""
         for word in self._special:
@@ -103,34 +146,51 @@ class Template:
         return ""
 
     def _try(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None) -> str:
-        """What some templates refuse is put in another way.
+        """What some templates refuse, or leave out, is put in another way.
 
         Refused are: ids of calls that are not nine letters (Mistral), several calls in one message (Llama 3),
-        two messages of one role in a row (Mistral, Gemma), a system message (Gemma). Some take arguments for
-        text and fail over an object.
+        two messages of one role in a row (Mistral, Gemma), a system message (Gemma), an assistant that speaks
+        first (Mistral, Gemma). Some take arguments for text and fail over an object; some fail over no tools.
+        Left out are a system's words where no user speaks behind them.
         """
         problem: Exception | None = None
+        incomplete: str | None = None
+        if tools and self.family is LLAMA:  # shows tools in the first message, whoever said it
+            messages = _begun_by_user(messages)
         short = _with_short_ids(messages)
         single = _with_single_calls(messages)
         shapes = [messages, short, single, _with_short_ids(single), _merged(messages), _merged(short)]
-        shapes += [_merged(single), _merged(_without_system(_with_short_ids(single)))]
-        for shape in (*shapes, *map(_with_arguments_as_text, shapes)):
-            try:
-                return self._apply(shape, tools, effort)
-            except (TemplateError, TypeError, ValueError, LookupError) as error:
-                problem = problem or error
+        shapes += [_merged(_without_system(short)), _merged(single)]
+        shapes += [_merged(_without_system(_with_short_ids(single)))]
+        shapes += [begun for shape in shapes if (begun := _begun_by_user(shape)) is not shape]
+        shapes += list(map(_with_arguments_as_text, shapes))
+        for given in (tools,) if tools or not self.knows_tools else (None, []):
+            for shape in shapes:
+                try:
+                    text = self._apply(shape, given, effort)
+                except (TemplateError, TypeError, ValueError, LookupError) as error:
+                    problem = problem or error
+                    continue
+                if all(m["content"].strip() in text for m in messages if m["role"] == "system"):
+                    return text
+                incomplete = text if incomplete is None else incomplete
+        if incomplete is not None:
+            return incomplete
         raise EngineFailed(
             f"The model's chat template refuses these messages: {problem}", code="invalid_prompt"
         )
 
-    def _apply(self, messages: list[dict[str, Any]], tools: list[dict[str, Any]], effort: str | None) -> str:
+    def _apply(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, effort: str | None
+    ) -> str:
         options: dict[str, Any] = {}
         if effort is not None:
             options = {"enable_thinking": effort not in ("none", "minimal"), "reasoning_effort": effort}
+        has_calls = any("tool_calls" in message for message in messages)
         text = self._tokenizer.apply_chat_template(
             messages,
-            tools=tools if tools and self.knows_tools else None,
-            chat_template=self.source,
+            tools=tools if self.knows_tools else None,
+            chat_template=self.source if tools or has_calls else self._without_tools,
             add_generation_prompt=True,
             tokenize=False,
             **options,
@@ -256,6 +316,14 @@ def _with_single_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 changed.append(result)
                 told.add(call["id"])
     return changed
+
+
+def _begun_by_user(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Before what anybody else has said first, the user says nothing."""
+    first = next((place for place, m in enumerate(messages) if m["role"] != "system"), len(messages))
+    if first < len(messages) and messages[first]["role"] == "user":
+        return messages
+    return [*messages[:first], {"role": "user", "content": ""}, *messages[first:]]
 
 
 def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
