@@ -10,13 +10,15 @@ from sqlalchemy import text
 
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
+from assistants_api.domain.message import NewMessage
+from assistants_api.domain.run import IfBusy, NewRun, Run
 from assistants_api.domain.thread import NewThread
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore, StoreFileStatus
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.assistants import get_assistant, modify_assistant
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file, want_indexed
-from assistants_api.services.runs import cancel_run
+from assistants_api.services.runs import RunLimits, cancel_run, create_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import create_thread, delete_thread, get_thread
 from assistants_api.services.vector_stores import (
@@ -33,7 +35,7 @@ from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.interrupts import StopSignal
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
-from tests.worker.conftest import CATALOGUE, House, house_over, knowledge_over
+from tests.worker.conftest import CATALOGUE, House, house_over, knowledge_over, user
 from tests.worker.test_file_search import OtherEmbedder, filed, stored
 
 __all__ = ["postgres"]
@@ -265,6 +267,47 @@ async def test_two_who_change_an_assistant_at_once_both_have_changed_it(postgres
 
     found = await get_assistant(postgres, assistant.id)
     assert (found.name, found.description) == ("Ada", "d")
+
+
+async def in_line(db: Any, *messages: NewMessage) -> Run:
+    """A run whose deadline has passed, and one behind it that brings these messages."""
+    unused: Any = None
+    house = House(db, ScriptedEngine([]), unused, unused)
+    run = await house.start(expiry=-1)
+    new = NewRun(run.assistant_id, additional_messages=messages)
+    facts, now = house.engine.describe(), datetime.now(UTC)
+    await create_run(db, run.thread_id, new, CATALOGUE, facts, RunLimits(), now, if_busy=IfBusy.ENQUEUE)
+    return run
+
+
+async def test_a_run_that_has_its_turn_keeps_what_is_changed_of_its_thread(postgres: Any) -> None:
+    file = await filed(postgres, knowledge_over(postgres))
+    attached = {"file_id": file.id, "tools": [{"type": "code_interpreter"}]}
+    run = await in_line(postgres, replace(user("And this?"), attachments=(attached,)))
+
+    async with postgres.begin() as tx:
+        await tx.threads.save(replace(await tx.threads.hold(run.thread_id), metadata={"colour": "red"}))
+        ending = asyncio.create_task(expire_run(postgres, run.id))
+        await until(waiting(postgres))
+    await ending
+
+    thread = await get_thread(postgres, run.thread_id)
+    assert thread.metadata == {"colour": "red"}
+    assert thread.tool_resources == {"code_interpreter": {"file_ids": [file.id]}}
+
+
+async def test_who_gives_a_thread_to_the_next_run_holds_it_before_those_that_wait(postgres: Any) -> None:
+    """As who adds another one behind them."""
+    run = await in_line(postgres, user("And this?"))
+
+    async with postgres.begin() as tx:
+        await tx.threads.hold(run.thread_id)
+        ending = asyncio.create_task(expire_run(postgres, run.id))
+        await until(waiting(postgres))
+        await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        assert len(await tx.runs.waiting_on(run.thread_id)) == 1
+
+    await ending
 
 
 async def carried(db: Any, knowledge: Any, file: Any) -> None:

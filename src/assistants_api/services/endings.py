@@ -79,11 +79,16 @@ async def end_run(
 
 async def start_next(tx: Tx, thread_id: str, now: datetime) -> None:
     """Give a thread that is free to the first run that waits for it; one that cannot start fails."""
+    if not await tx.runs.is_waited_for(thread_id):
+        return
+    # The thread before those that wait for it, as who adds one to them.
+    thread = await tx.threads.find(thread_id, for_update=True)
+    if thread is None:
+        return
     for waiting in await tx.runs.waiting_on(thread_id):
         run = replace(waiting, is_waiting=False)
         try:
             async with tx.savepoint():
-                thread = await tx.threads.get(thread_id)
                 await tx.runs.move(waiting, run)  # first: `Conflict` when the thread is not free after all
                 new = await tx.runs.take_waiting_messages(run.id)
                 messages, _ = await add_messages(tx, thread, new, now)

@@ -73,6 +73,12 @@ class Runs(Repository[Run]):
         row = (await self.session.execute(_ACTIVE_ON, {"wanted": thread_id})).first()
         return None if row is None else self.thing(row)
 
+    async def is_waited_for(self, thread_id: str) -> bool:
+        """Whether a run waits for the thread."""
+        c = self.table.c
+        statement = select(exists().where(c.thread_id == thread_id, c.is_waiting.is_(True)))
+        return bool((await self.session.execute(statement)).scalar_one())
+
     async def waiting_on(self, thread_id: str) -> list[Run]:
         """The runs that wait behind it, the first one first; their rows held until the transaction ends."""
         result = await self.session.execute(_WAITING_ON, {"wanted": thread_id})
