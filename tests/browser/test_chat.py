@@ -215,6 +215,27 @@ def test_an_edited_question_makes_a_branch_and_retry_answers_again(scripted, vis
     expect(answers(page)).to_have_count(1)
 
 
+def test_retry_takes_away_all_that_the_run_had_said(scripted, visit):
+    function = {"name": "get_weather", "parameters": {"type": "object"}}
+    made = assistant(scripted, tools=[{"type": "function", "function": function}])
+    page = visit(scripted)
+    page.get_by_label("Assistant", exact=True).select_option(made)
+    form = page.get_by_role("form", name="Function outputs")
+    said = [re.compile("Let me see."), re.compile("It is cold in Oslo.")]
+    ask(page, "With a preamble, please")
+    form.get_by_label("Output", exact=True).fill("3 degrees")
+    form.get_by_role("button", name="Submit outputs").click()
+    done(page)
+    expect(answers(page)).to_have_text(said)
+
+    page.get_by_role("button", name="Retry").click()
+    form.get_by_label("Output", exact=True).fill("3 degrees")
+    form.get_by_role("button", name="Submit outputs").click()
+    done(page)
+
+    expect(answers(page)).to_have_text(said)
+
+
 HELD_FRAMES = """
 window.held = new Map();
 window.requestAnimationFrame = (callback) => (held.set(held.size + 1, callback), held.size);
@@ -339,6 +360,43 @@ def test_what_looks_like_html_is_shown_as_it_was_written(scripted, visit):
     expect(answers(page).get_by_role("link", name="A chart")).to_have_attribute(
         "href", "https://example.com/chart.png"
     )
+
+
+def test_names_of_made_files_are_shown_and_each_link_leads_to_its_own_file(scripted, visit):
+    paths = ["sandbox:/mnt/data/a.csv", "sandbox:/mnt/data/a.csv.zip", "sandbox:/mnt/data/b 1.png"]
+    text = f"[one]({paths[0]}) [two]({paths[1]}) {paths[0]} `{paths[2]}` 😀"
+    annotations = [
+        {
+            "type": "file_path",
+            "text": path,
+            "start_index": 0,
+            "end_index": 0,
+            "file_path": {"file_id": f"file-{n}"},
+        }
+        for n, path in enumerate(paths)
+    ]
+
+    def shown(route: Route) -> None:
+        body = route.fetch().json()
+        for message in body["data"]:
+            if message["role"] == "assistant":
+                message["content"] = [{"type": "text", "text": {"value": text, "annotations": annotations}}]
+        route.fulfill(json=body)
+
+    page = visit(scripted)
+    page.route("**/messages?*", shown)
+    ask(page, "Hello")
+    done(page)
+
+    links = answers(page).get_by_role("link")
+    expect(links).to_have_text(["one", "two", "a.csv", "b 1.png"])
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "#file-0",
+        "#file-1",
+        "#file-0",
+        "#file-2",
+    ]
+    expect(answers(page)).to_have_text("one two a.csv b 1.png 😀")
 
 
 def test_a_marker_in_a_links_title_opens_no_tag(scripted, visit):

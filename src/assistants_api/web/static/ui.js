@@ -52,7 +52,7 @@ const SHAPES = {
 export const Icon = ({ name }) =>
   html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${SHAPES[name]} /></svg>`;
 
-const MARK = /\uE000(\d+)\uE001/;
+const PLACES = /(\uE000\d+\uE001|#file-\w+)/;
 
 /** A numbered button that opens a source. */
 function chip(place) {
@@ -65,21 +65,41 @@ function chip(place) {
   return button;
 }
 
+/** The path of a made file, as a link to it, or as it was written where it is one already. */
+function made(path, isLinked) {
+  const name = path.text.replace(/^sandbox:\/mnt\/data\//, "");
+  if (isLinked) return name;
+  const link = document.createElement("a");
+  link.href = `#${path.file_path.file_id}`;
+  link.textContent = name;
+  return link;
+}
+
 /** Sanitised HTML of Markdown. A citation's marker becomes a numbered chip, a sandbox path a link to its file. */
 function rendered(text, annotations) {
   let source = text.replace(/[\uE000\uE001]/g, "");
+  const paths = annotations.filter((annotation) => annotation.type === "file_path");
+  // The longest first: a path may begin another one.
+  for (const path of paths.toSorted((a, b) => b.text.length - a.text.length))
+    source = source.replaceAll(path.text, `#${path.file_path.file_id}`);
   annotations.forEach((annotation, place) => {
-    if (annotation.type === "file_path") source = source.replaceAll(annotation.text, `#${annotation.file_path.file_id}`);
-    else source = source.replaceAll(annotation.text, `\uE000${place}\uE001`);
+    if (annotation.type !== "file_path") source = source.replaceAll(annotation.text, `\uE000${place}\uE001`);
   });
   const clean = document.createElement("div");
   clean.append(purify.sanitize(marked.parse(source, { gfm: true, breaks: true }), { ...ALLOWED, RETURN_DOM_FRAGMENT: true }));
   // Only in text: a chip within an attribute would end its tag.
   const texts = document.createTreeWalker(clean, NodeFilter.SHOW_TEXT);
-  const cited = [];
-  while (texts.nextNode()) if (MARK.test(texts.currentNode.data)) cited.push(texts.currentNode);
-  for (const node of cited)
-    node.replaceWith(...node.data.split(MARK).map((part, n) => (n % 2 ? chip(+part) : part)));
+  const told = [];
+  while (texts.nextNode()) if (PLACES.test(texts.currentNode.data)) told.push(texts.currentNode);
+  for (const node of told)
+    node.replaceWith(
+      ...node.data.split(PLACES).map((part, n) => {
+        if (n % 2 === 0) return part;
+        if (part[0] === "\uE000") return chip(+part.slice(1, -1));
+        const path = paths.find((each) => part === `#${each.file_path.file_id}`);
+        return path ? made(path, node.parentElement.closest("a")) : part;
+      }),
+    );
   for (const node of clean.querySelectorAll("[title]")) node.title = node.title.replace(/\uE000\d+\uE001/g, "");
   return clean.innerHTML;
 }
