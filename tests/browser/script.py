@@ -19,6 +19,11 @@ HOSTILE = (
 TAGS = (
     "A List<String> in a <form>.\n\n<div>block</div>\n\n![A chart](https://example.com/chart.png) one<br>two"
 )
+FORMULAS = (
+    "Inline \\( e^{i\\pi} \\{x\\} \\) and $a_1 \\{b\\} * c_2 *d$, for $5 or $6 *each*.",
+    "\\[\n\\begin{pmatrix} a & b \\\\ c & <d>\n- e\n\\end{pmatrix}\n\\]",
+    "$$\nx_1 * y_1 * z\n= 2\n$$",
+)
 SCRIPT: list[Any] = [
     {"when": "slowly", "steps": [step for n in range(300) for step in (f"word{n} ", {"pause": 0.02})]},
     {"when": "weather", "steps": [{"call": "get_weather", "arguments": {"city": "Oslo"}}]},
@@ -31,6 +36,10 @@ SCRIPT: list[Any] = [
         ],
     },
     {"when": "tags", "steps": [{"text": TAGS}]},
+    {"when": "formulas", "steps": [{"text": "\n\n".join(FORMULAS)}]},
+    {"when": "to do", "steps": [{"text": "- [ ] open\n- [x] done\n- plain"}]},
+    {"when": "arabic", "steps": [{"text": "مرحبا بالعالم (5)!\n\n- واحد\n\nIn English.\n\n```\ncode\n```"}]},
+    {"when": "preamble", "steps": ["Let me see. ", {"call": "get_weather", "arguments": {"city": "Oslo"}}]},
     ["Hello, how can I help you today?"],
     *[["Hello, how can I help you today?"]] * 200,
 ]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.script import HOSTILE, SCRIPT
+from tests.browser.script import FORMULAS, HOSTILE, SCRIPT
 from tests.conformance.serving import serving
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
@@ -360,6 +360,37 @@ def test_what_looks_like_html_is_shown_as_it_was_written(scripted, visit):
     expect(answers(page).get_by_role("link", name="A chart")).to_have_attribute(
         "href", "https://example.com/chart.png"
     )
+
+
+def test_formulas_are_shown_as_they_were_written(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Show formulas")
+    done(page)
+
+    assert answers(page).inner_text().split("\n\n") == [FORMULAS[0].replace("*each*", "each"), *FORMULAS[1:]]
+    expect(answers(page).locator("em")).to_have_text(["each"])
+
+
+def test_what_is_done_is_told_from_what_is_to_do(scripted, visit):
+    page = visit(scripted)
+    ask(page, "What is there to do?")
+    done(page)
+
+    expect(answers(page).get_by_role("listitem")).to_have_text(["☐ open", "☑ done", "plain"])
+
+
+def test_text_runs_in_the_direction_of_its_script(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Some arabic: مرحبا")
+    done(page)
+
+    blocks = (
+        answers(page).locator("> *").evaluate_all("all => all.map(each => getComputedStyle(each).direction)")
+    )
+    assert blocks == ["rtl", "rtl", "ltr", "ltr"]
+    field = page.get_by_label("Message", exact=True)
+    field.fill("שלום")
+    assert field.evaluate("node => getComputedStyle(node).direction") == "rtl"
 
 
 def test_names_of_made_files_are_shown_and_each_link_leads_to_its_own_file(scripted, visit):

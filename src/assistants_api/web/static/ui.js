@@ -29,14 +29,36 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text) => text.replace(/[&<>"]/g, (mark) => ESCAPES[mark]);
+const written = (text) => escaped(text).replaceAll("\n", "<br>");
+// Between its marks there is no empty line and no second closing mark.
+const FORMULA = [["\\\\\\(", "\\\\\\)"], ["\\\\\\[", "\\\\\\]"], ["\\$\\$", "\\$\\$"]]
+  .map(([opens, closes]) => `${opens}(?:(?!${closes}|\\n[ \\t]*\\n)[^])+${closes}`)
+  .join("|");
+/** A formula stays as it was written: Markdown would take backslashes and stars out of it. */
+const formula = (level, pattern, start, wrapped) => ({
+  name: `${level}Formula`,
+  level,
+  start: (text) => text.match(start)?.index,
+  tokenizer: (text) => {
+    const [raw] = pattern.exec(text) ?? [];
+    return raw && { type: `${level}Formula`, raw };
+  },
+  renderer: ({ raw }) => wrapped(written(raw.trim())),
+});
 // What looks like HTML was written to be read (`List<String>`, `<form>`); only a broken line is one. Images are not fetched.
 marked.use({
+  extensions: [
+    formula("block", new RegExp(`^ {0,3}(?:${FORMULA})[ \\t]*(?:\\n|$)`), /^ {0,3}(?:\\[([]|\$\$)/m, (text) => `<p>${text}</p>`),
+    // A single dollar sign opens one only where a price does not.
+    formula("inline", new RegExp(`^(?:${FORMULA}|\\$(?![\\s$])[^$\\n]*[^\\s$\\\\]\\$(?!\\d))`), /\\[([]|\$/, (text) => text),
+  ],
   renderer: {
     html: ({ text, block }) => {
       const shown = escaped(text.trimEnd()).replace(/&lt;br ?\/?&gt;/gi, "<br>").replaceAll("\n", "<br>");
       return block ? `<p>${shown}</p>` : shown;
     },
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)}</a>`,
+    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
   },
 });
 
@@ -101,6 +123,8 @@ function rendered(text, annotations) {
       }),
     );
   for (const node of clean.querySelectorAll("[title]")) node.title = node.title.replace(/\uE000\d+\uE001/g, "");
+  // Each block in the direction of its own script; code has none.
+  for (const block of clean.children) if (block.tagName !== "PRE") block.dir = "auto";
   return clean.innerHTML;
 }
 

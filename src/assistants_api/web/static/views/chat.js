@@ -25,7 +25,7 @@ function Threads({ current, threads, onDelete, isOpen, onClose }) {
     <ul>
       ${shown.map(
         (thread) => html`<li key=${thread.id}>
-          <a href=${`#/chat/${thread.id}`} aria-current=${thread.id === current ? "true" : undefined} title=${ago(thread.created_at)} onClick=${onClose}>
+          <a href=${`#/chat/${thread.id}`} dir="auto" aria-current=${thread.id === current ? "true" : undefined} title=${ago(thread.created_at)} onClick=${onClose}>
             ${named(thread)}
           </a>
           <button type="button" class="quiet" aria-label=${`${t("Delete")} ${named(thread)}`} onClick=${() => onDelete(thread)}>✕</button>
@@ -74,7 +74,7 @@ function Message({ message, onCite, onEdit, onRetry }) {
               : html`<p key=${n} class="muted">${part.type}</p>`,
         )
       : html`<form class="edit" onSubmit=${send}>
-          <textarea aria-label=${t("Edit")} rows="3" value=${text} onInput=${(e) => setText(e.target.value)} autofocus />
+          <textarea aria-label=${t("Edit")} rows="3" dir="auto" value=${text} onInput=${(e) => setText(e.target.value)} autofocus />
           <p class="row end">
             <button type="button" onClick=${() => setText(null)}>${t("Cancel")}</button>
             <button type="submit" class="primary" disabled=${!text.trim()}>${t("Ask in a new branch")}</button>
@@ -153,6 +153,7 @@ function Composer({ isBusy, onSend, onStop, first }) {
         ref=${field}
         name="message"
         rows="1"
+        dir="auto"
         aria-label=${t("Message")}
         placeholder=${t("Ask something. Enter sends, Shift+Enter breaks the line.")}
         value=${text}
@@ -381,8 +382,12 @@ export default function Chat({ route, go }) {
     });
   const retry = (message) =>
     working(async () => {
-      await api.remove(`/threads/${threadId}/messages/${message.id}`);
-      setMessages((all) => all.filter((each) => each.id !== message.id));
+      // Also what its run had said before it called something.
+      const said = messages.filter((each) => each === message || (each.run_id && each.run_id === message.run_id));
+      for (const each of said.reverse()) {
+        await api.remove(`/threads/${threadId}/messages/${each.id}`);
+        setMessages((all) => all.filter((other) => other.id !== each.id));
+      }
       return start(threadId);
     });
   const stop = () => live.run && api.post(`/threads/${live.run.thread_id}/runs/${live.run.id}/cancel`).catch(fail);
