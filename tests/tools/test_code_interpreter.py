@@ -107,8 +107,10 @@ async def test_a_lost_session_is_told_when_it_is_lost_and_when_it_is_new(tool: C
     new = await ran(tool, "open('/mnt/data/data.csv').read()", [file])
     later = await ran(tool, "1")
 
+    assert lost[-2] == Logs("[The session's process ended: its variables and files are gone.]\n")
     assert lost[-1].has_failed
     assert "The next code starts in a new session" in lost[-1].text
+    assert lost[-1].text.count("The session's process ended") == 1
     assert "This is a new one: earlier variables" in new[-1].text
     assert new[-1].text.endswith("\n'1'")  # given again
     assert later[-1] == Answer("1", False)

@@ -110,6 +110,7 @@ class CodeInterpreter:
                 yield NewFile(file.name, file.size, _reader(held.session, file.name))
                 shown.file(file.name)
             if done.ended is not None:
+                yield Logs(f"[{done.ended}]\n")
                 shown.note(
                     f"{done.ended} The next code starts in a new session, without variables and files."
                 )
