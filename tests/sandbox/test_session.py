@@ -82,6 +82,7 @@ async def test_exit_stops_the_cell_and_keeps_the_session(session: JailedSession)
     assert ran.done.ended is None
     assert "SystemExit" in ran.text
     assert "AttributeError" not in ran.text
+    assert "Ctrl-D" not in ran.text
     assert (await run(session, "x")).text == "1\n"
 
 
@@ -198,6 +199,13 @@ async def test_files_made_or_changed_are_named_once(session: JailedSession):
     assert second.done.files == (FileMade("a.txt", 3),)
     assert third.done.files == ()
     assert await session.list() == (FileMade("a.txt", 3), FileMade("d/b", 0))
+
+
+async def test_a_file_is_handed_over_whatever_its_mode(session: JailedSession):
+    ran = await run(session, "import os; open('a', 'w').write('1'); os.chmod('a', 0)")
+
+    assert ran.done.files == (FileMade("a", 1),)
+    assert [part async for part in session.read("a")] == [b"1"]
 
 
 async def test_a_new_file_is_named_however_many_there_are(session: JailedSession):
