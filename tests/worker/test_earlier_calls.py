@@ -1,6 +1,7 @@
 """Later runs of a thread are shown what earlier ones called, and what they got; on both databases."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.messages import delete_message
 from assistants_api.services.runs import RunLimits, create_run, submit_tool_outputs
 from assistants_api.services.traces import get_trace
+from assistants_api.worker.stored_run import stored_run
 from tests.worker.conftest import CATALOGUE, House, user
 
 NOW = datetime.now(UTC)
@@ -40,9 +42,9 @@ async def asked(house: House, tools: Sequence[Any] = (WEATHER,)) -> Run:
     return run
 
 
-async def again(house: House, run: Run, *messages: NewMessage, **new: Any) -> Run:
-    """A further run on that thread, until it ends."""
-    further = await create_run(
+async def queued(house: House, run: Run, *messages: NewMessage, **new: Any) -> Run:
+    """A further run on that thread."""
+    return await create_run(
         house.db,
         run.thread_id,
         NewRun(run.assistant_id, additional_messages=messages, **new),
@@ -51,6 +53,11 @@ async def again(house: House, run: Run, *messages: NewMessage, **new: Any) -> Ru
         RunLimits(),
         datetime.now(UTC),
     )
+
+
+async def again(house: House, run: Run, *messages: NewMessage, **new: Any) -> Run:
+    """A further run on that thread, until it pauses or ends."""
+    further = await queued(house, run, *messages, **new)
     await house.events(further)
     return further
 
@@ -99,6 +106,46 @@ async def test_calls_go_with_the_answer_that_they_led_to(open_house):
             ("assistant", "Let me see."),
             ("user", "And how humid?"),
         ]
+
+
+async def test_of_earlier_calls_no_more_is_read_than_could_be_shown(open_house):
+    each = [[OSLO, Stop("tool_calls", Usage(5, 6))], [Text("Cold."), Stop("stop", Usage(13, 9))]]
+    async with open_house(ScriptedEngine(each * 9)) as house:
+        run = await asked(house)
+        for _ in range(8):
+            further = await again(house, run, user("And now?"))
+            _, after = await submit_tool_outputs(house.db, run.thread_id, further.id, {"call_a": "cold"}, NOW)
+            await house.events(further, after=after)
+        last = await queued(house, run)
+
+        async with house.db.read() as tx:
+            everything, little = [
+                [
+                    step
+                    for step in (await stored_run(tx, last.id, lambda _, b=b: b)).earlier
+                    if step.tool_calls
+                ]
+                for b in (1000, 10)
+            ]
+        assert len(everything) == 9
+        assert 0 < len(little) < 9
+        assert little == everything[-len(little) :]
+
+
+async def test_searches_of_earlier_runs_are_not_even_read(open_house):
+    found = [
+        {"id": "call_s", "type": "file_search", "file_search": {}, "arguments": "{}", "output": "It rains."}
+    ]
+    async with open_house(ScriptedEngine(SCRIPT)) as house:
+        first = await asked(house)
+        calls = next(step for step in await house.steps(first) if step.tool_calls)
+        async with house.db.begin() as tx:
+            await tx.steps.add(replace(calls, id="step_s").with_calls(found))
+        last = await queued(house, first, tools=(WEATHER, {"type": "file_search"}))
+
+        async with house.db.read() as tx:
+            earlier = (await stored_run(tx, last.id, lambda _: 1000)).earlier
+        assert [call["id"] for step in earlier for call in step.tool_calls] == ["call_a"]
 
 
 async def test_calls_are_left_out_before_any_message_is(open_house):

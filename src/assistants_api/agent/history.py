@@ -94,7 +94,7 @@ def asked(call: Mapping[str, Any]) -> ToolCall:
 def _called(calls: Iterable[Mapping[str, Any]]) -> tuple[ChatMessage, ...]:
     """The assistant's message with these calls, and their outputs."""
     calls = tuple(calls)
-    outputs = (ChatMessage("tool", _answered(call), tool_call_id=call["id"]) for call in calls)
+    outputs = (ChatMessage("tool", answered(call), tool_call_id=call["id"]) for call in calls)
     return (ChatMessage("assistant", "", tool_calls=tuple(map(asked, calls))), *outputs)
 
 
@@ -119,5 +119,6 @@ def _chat_part(part: JsonObject) -> JsonObject:
     return part
 
 
-def _answered(call: Mapping[str, Any]) -> str:
+def answered(call: Mapping[str, Any]) -> str:
+    """What a step's call brought the model."""
     return str(call["function"]["output"] if call["type"] == "function" else call["output"])

@@ -1,28 +1,31 @@
 """What is stored of a run when a worker takes it up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from assistants_api.agent.history import answered, asked
 from assistants_api.agent.tools import CODE_INTERPRETER, FILE_SEARCH
 from assistants_api.domain.file import File
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import Message, Shown
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.run import Run
-from assistants_api.domain.step import RunStep
+from assistants_api.domain.step import RunStep, StepStatus
 from assistants_api.domain.vector_store import VectorStore, store_ids
 from assistants_api.store.transaction import Tx
 
 _PAGE = 100
 _MOST_RUNS = 1000  # of a thread, whose calls are looked up
+_FEW_RUNS = 4  # whose calls are read first; then those of twice as many
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
     """The run with its thread's messages, its own messages and steps, and the files that its tools use.
 
-    `earlier` are the steps of the runs that wrote in `history`, where this one may call what they called.
+    `earlier` are the steps of the runs that wrote in `history`, where this one may call what they called, as
+    far back as they could be shown.
     """
 
     run: Run
@@ -86,10 +89,9 @@ async def stored_run(tx: Tx, run_id: str, history_bytes: Callable[[Run], int]) -
     open_step = await tx.steps.open_of(run_id)
     trace = await tx.traces.find(run_id)
     turns = list(trace["turns"]) if trace else []
-    history = await _history(tx, run, history_bytes(run))
-    writers = {message.run_id: None for message in history if message.run_id is not None}
-    calls_again = any(tool["type"] != FILE_SEARCH for tool in run.tools)
-    earlier = await tx.steps.of_runs(list(writers)[-_MOST_RUNS:]) if calls_again and writers else []
+    limit = history_bytes(run)
+    history = await _history(tx, run, limit)
+    earlier = await _earlier(tx, run, history, limit)
     stores: list[VectorStore] = []
     thread_store_ids: list[str] = []
     if any(tool["type"] == FILE_SEARCH for tool in run.tools):
@@ -137,6 +139,28 @@ async def _history(tx: Tx, run: Run, limit: int) -> list[Message]:
         before = page[-1].id
     first = (await tx.messages.page(run.thread_id, PageQuery(1, "asc"))).data[0]
     return [first, *(message for message in newest[::-1] if message.id != first.id)]
+
+
+async def _earlier(tx: Tx, run: Run, history: Sequence[Message], limit: int) -> list[RunStep]:
+    """The steps of the runs that wrote in the history and made calls that this one may make, oldest first:
+    so many of the newest that their calls have `limit` bytes.
+    """
+    kinds = {tool["type"] for tool in run.tools} - {FILE_SEARCH}
+    writers = dict.fromkeys(message.run_id for message in reversed(history) if message.run_id is not None)
+    newest = list(writers)[:_MOST_RUNS]
+    if not (kinds and newest):
+        return []
+    calling = await tx.steps.calling(newest, kinds)
+    left = [run_id for run_id in newest if run_id in calling]
+    steps: list[RunStep] = []
+    size, number = 0, _FEW_RUNS
+    while left and size < limit:
+        read, left, number = left[:number], left[number:], 2 * number
+        older = await tx.steps.of_runs(read, kinds)
+        made = [call for step in older if step.status is StepStatus.COMPLETED for call in step.tool_calls]
+        size += sum(len(asked(call).arguments) + len(answered(call)) for call in made)
+        steps = [*older, *steps]
+    return steps
 
 
 def _code_file_ids(resources: JsonObject) -> list[str]:
