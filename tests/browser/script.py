@@ -37,6 +37,10 @@ SCRIPT: list[Any] = [
     },
     {"when": "tags", "steps": [{"text": TAGS}]},
     {"when": "formulas", "steps": [{"text": "\n\n".join(FORMULAS)}]},
+    {
+        "when": "wide table",
+        "steps": [{"text": f"|{' a |' * 9}\n|{'---|' * 9}\n|{' Wednesday |' * 9}"}],
+    },
     {"when": "to do", "steps": [{"text": "- [ ] open\n- [x] done\n- plain"}]},
     {"when": "arabic", "steps": [{"text": "مرحبا بالعالم (5)!\n\n- واحد\n\nIn English.\n\n```\ncode\n```"}]},
     {"when": "preamble", "steps": ["Let me see. ", {"call": "get_weather", "arguments": {"city": "Oslo"}}]},

@@ -205,3 +205,22 @@ def test_a_narrow_screen_has_a_drawer(scripted, visit):
 
     expect(side).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_a_narrow_screen_shows_whole_words_of_a_table_and_a_whole_question(scripted, visit):
+    page = visit(scripted, viewport={"width": 375, "height": 667})
+    field = page.get_by_label("Message", exact=True)
+    whole = "node => node.scrollHeight <= node.clientHeight"
+    assert field.evaluate(whole)
+    field.fill("Show a wide table, and do so in a question that takes more than one line on a telephone.")
+    assert field.evaluate(whole)
+
+    field.press("Enter")
+
+    word = page.get_by_role("cell", name="Wednesday").first
+    expect(word).to_be_visible()
+    assert word.evaluate("node => node.clientHeight < 50")
+    frame = page.locator(".message.assistant .wide")
+    assert frame.evaluate("node => node.scrollWidth > node.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert field.evaluate("node => node.clientHeight < 50")

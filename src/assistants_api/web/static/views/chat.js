@@ -97,7 +97,10 @@ function Composer({ isBusy, onSend, onStop, first }) {
   useEffect(() => setText(first ?? ""), [first]);
   useEffect(() => field.current.focus(), []);
   useLayoutEffect(() => {
-    field.current.rows = Math.min(10, text.split("\n").length || 1);
+    // As high as what is written, and then what the style allows.
+    const { style } = field.current;
+    style.height = "auto";
+    style.height = `${field.current.scrollHeight + field.current.offsetHeight - field.current.clientHeight}px`;
   }, [text]);
   const change = (item, news) => setFiles((all) => all.map((each) => (each.key === item.key ? { ...each, ...news } : each)));
   const add = (list) => {
