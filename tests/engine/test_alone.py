@@ -1,6 +1,7 @@
 """Models that keep another state than attention answer one turn at a time, in every other way like the rest."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,40 @@ def test_a_cancelled_answer_ends_and_the_next_one_is_written(model: Any) -> None
     assert not loop.parts[3]
     assert isinstance(loop.parts[2][-1], Stop)
     assert loop.alone.details()["active_rows"] == 0
+
+
+def test_a_prompt_that_takes_long_to_read_is_no_step_that_hangs_and_can_be_cancelled(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistants_api.engine import alone
+
+    monkeypatch.setattr(alone, "_LOOK_AGAIN", 0.01)
+    layers = model.net.backbone.layers
+    reached, go_on = threading.Event(), threading.Event()
+    ends: list[int] = []
+
+    def waits(*_: Any) -> None:
+        reached.set()
+        assert go_on.wait(60)
+
+    loop = Loop(model)
+    last = layers[-1].register_forward_pre_hook(lambda *_: ends.append(1))
+    second = layers[1].register_forward_pre_hook(waits)
+    try:
+        loop.submit(1, a_prompt("hello"))
+        loop.step()
+        assert reached.wait(60)
+
+        loop.step()  # which comes back though nothing was said
+        loop.alone.cancel(1)
+        go_on.set()
+        loop.run()
+    finally:
+        last.remove()
+        second.remove()
+
+    assert [type(part) for part in loop.parts[1]] == [Started]
+    assert ends == []
 
 
 def test_an_answer_that_fails_is_told_and_harms_nobody(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:

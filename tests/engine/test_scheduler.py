@@ -523,6 +523,34 @@ def test_a_long_prompt_is_read_in_small_pieces_beside_rows_that_write(model: Any
     assert loop.text(9) == alone(model, long)
 
 
+def test_a_slow_machine_reads_prompts_in_pieces_of_seconds_also_for_one_alone(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = Loop(model)
+    chunks: list[int] = []
+    forward = model.forward
+
+    def noting(block: Any, first: int, ids: Any, positions: Any, keep: int = 1) -> Any:
+        chunks.append(ids.shape[1])
+        return forward(block, first, ids, positions, keep)
+
+    monkeypatch.setattr(model, "forward", noting)
+    monkeypatch.setattr(loop.scheduler, "_note_rate", lambda tokens, began: None)
+    loop.scheduler._prefill_rate = 4.0  # tokens a second
+
+    loop.submit(1, a_prompt("hello " * 100, max_tokens=2))
+    loop.run()
+
+    assert max(chunks) <= 60
+
+
+def test_how_quickly_a_model_reads_is_known_before_its_first_prompt(model: Any) -> None:
+    from assistants_api.engine.scheduler import Scheduler
+
+    assert model.read_rate > 0
+    assert Scheduler(model, EngineConfig())._prefill_rate == model.read_rate
+
+
 def endless(model: Any, number: int, **sampling: Any) -> Prompt:
     """A prompt whose answer goes on to its limit of tokens."""
     never = tuple((token, -100.0) for token in model.end_ids)

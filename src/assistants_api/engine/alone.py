@@ -1,13 +1,15 @@
 """One answer at a time, for models whose state a `KvBlock` cannot hold: recurrent or with an encoder.
 
 transformers' own `generate` keeps the state and makes the steps; which token comes next is chosen as for
-every other row. It runs in a thread of its own and is ended between two tokens when nobody waits any more.
+every other row. It runs in a thread of its own and is ended between two layers when nobody waits any more.
 """
 
 import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +27,9 @@ from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import CannotLoadModel, Model
 from assistants_api.engine.rows import Row
+
+# How long a step waits for a token before it looks whether the model still goes from layer to layer.
+_LOOK_AGAIN = 1.0
 
 
 class _Gone(Exception):
@@ -45,6 +50,8 @@ class Alone:
         self._row: Row | None = None
         self._gone = threading.Event()
         self._told: queue.SimpleQueue[Delta | Refused | None] = queue.SimpleQueue()
+        self._passed = self._seen = 0  # layers
+        self._began = 0.0
         self._steps = self._generated = self._read = 0
         self._measures = Measures()
         self._step_time = 0.0
@@ -59,7 +66,7 @@ class Alone:
         self._waiting.append(row)
 
     def cancel(self, turn: int) -> None:
-        """The turn says nothing from here on; one that is being written ends with its present token."""
+        """The turn says nothing from here on; one that is being written ends with its present layer."""
         for row in [row for row in self._waiting if row.turn == turn]:
             self._waiting.remove(row)
         if self._row is not None and self._row.turn == turn:
@@ -80,16 +87,26 @@ class Alone:
         }
 
     def step(self) -> list[Delta | Refused]:
-        """Takes up the next row, or waits for the present row's next token."""
+        """Takes up the next row, or waits for the present row's next token.
+
+        A prompt may take minutes to read: a step ends without a token where layers were passed meanwhile.
+        """
         if self._row is None:
             return [self._take_up(self._waiting.popleft())] if self._waiting else []
-        began = time.monotonic()
-        told = self._told.get()
+        while True:
+            try:
+                told = self._told.get(timeout=_LOOK_AGAIN)
+                break
+            except queue.Empty:
+                seen, self._seen = self._seen, self._passed
+                if self._seen > seen:
+                    return []
+        began, self._began = self._began, time.monotonic()
         if told is None:
             self._row = None
             return []
         self._steps += 1
-        self._step_time += 0.1 * (time.monotonic() - began - self._step_time)
+        self._step_time += 0.1 * (self._began - began - self._step_time)
         return [] if self._gone.is_set() else [told]
 
     def _take_up(self, row: Row) -> Delta:
@@ -98,13 +115,15 @@ class Alone:
         self._row = row
         self._measures.queue_wait.note(time.monotonic() - row.arrived)
         self._gone.clear()
+        self._began = time.monotonic()
         threading.Thread(target=self._write, args=(row,), daemon=True).start()
         return Delta(row.turn, (), (row.start(),))
 
     def _write(self, row: Row) -> None:
         """The row's answer, token by token, then None: always, whatever happens."""
         try:
-            self._generate(row.ids, row.asked, row.limit - row.spent, _Chooser(self, row), _Ended(row))
+            with self._watched():
+                self._generate(row.ids, row.asked, row.limit - row.spent, _Chooser(self, row), _Ended(row))
             if row.end is None:
                 raise RuntimeError("generate ended by itself")
         except _Gone:
@@ -113,6 +132,22 @@ class Alone:
             self._told.put(row.failure(error))
         finally:
             self._told.put(None)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Counts the layers that are passed; the next one is not where nobody waits any more."""
+        lists = [part for part in self._net.modules() if isinstance(part, torch.nn.ModuleList)]
+        handles = [layer.register_forward_pre_hook(self._pass) for layers in lists for layer in layers]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _pass(self, *_: Any) -> None:
+        self._passed += 1
+        if self._gone.is_set():
+            raise _Gone
 
     def _note(self, row: Row) -> None:
         self._generated += 1

@@ -21,6 +21,7 @@ from assistants_api.engine.rows import Row
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
+_LONGEST_CHUNK = 10.0  # seconds, beside nobody: a step that takes too long would be taken for hung
 _GROWTH = 64  # tokens that every row may still get before room is looked for again
 _FREE_TOKENS = {"cpu": 16, "cuda": 128}  # that a step reads in about the time of one
 _AGEING = 200.0  # tokens by which a waiting prompt counts as shorter, per second
@@ -36,7 +37,7 @@ class Scheduler:
         self._filling: list[Row] = []
         self._memory = Memory(model, config)
         self._rows = self._memory.rows
-        self._prefill_rate = 2000.0
+        self._prefill_rate = model.read_rate
         self._decode_rate = self._decode_time = 0.0
         self._steps = self._generated = self._reused = self._read = 0
         self._free_tokens = _FREE_TOKENS.get(model.device.type, 16)
@@ -151,8 +152,8 @@ class Scheduler:
 
     def _chunk(self, seconds: float) -> int:
         """How many tokens may be read at once: those of so many seconds, if others wait."""
-        size = self._config.prefill_chunk
-        return min(size, max(_LEAST_CHUNK, int(self._prefill_rate * seconds))) if self._rows else size
+        seconds = seconds if self._rows else _LONGEST_CHUNK
+        return min(self._config.prefill_chunk, max(_LEAST_CHUNK, int(self._prefill_rate * seconds)))
 
     def _together(self, group: list[Row], told: list[Delta | Refused]) -> bool:
         """Reads several short prompts to their ends in one forward; False when that failed.
