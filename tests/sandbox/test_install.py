@@ -29,6 +29,14 @@ def test_nothing_is_done_when_all_is_there(target: Path, monkeypatch: pytest.Mon
     assert capsys.readouterr().out == ""
 
 
+def test_an_option_is_no_folder(monkeypatch: pytest.MonkeyPatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["install.py", "--help"])
+    monkeypatch.setattr(install, "install", lambda place: pytest.fail(f"installed at {place}"))
+
+    assert install.main() == 2
+    assert "install.py .venv-sandbox" in capsys.readouterr().err
+
+
 def test_what_was_made_from_something_else_is_made_anew(target: Path, monkeypatch: pytest.MonkeyPatch):
     target.mkdir()
     (target / install.FACTS).write_text(json.dumps(install.wanted() | {"requirements": "older"}))

@@ -139,7 +139,11 @@ def _reachable(target: Path) -> Path:
 
 def main() -> int:
     """Installs where `argv` says, unless nothing has changed."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else ".venv-sandbox").absolute()
+    given = sys.argv[1] if len(sys.argv) > 1 else ".venv-sandbox"
+    if given.startswith("-"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    target = Path(given).absolute()
     if sys.platform != "linux":
         print(f"sandbox: code_interpreter needs Linux and stays off on {sys.platform}")
         return 0
