@@ -538,6 +538,59 @@ async def test_calls_that_share_an_id_get_one_each() -> None:
     assert told == second.arguments
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ('{"city": "Os', {"arguments": '{"city": "Os'}),
+        ("rain, please", {"arguments": "rain, please"}),
+        ("[1]", {"arguments": "[1]"}),
+        ("[" * 100_000, {"arguments": "[" * 100_000}),
+        ('{"note": "one\ntwo"}', {"note": "one\ntwo"}),
+        ("", {}),
+    ],
+)
+async def test_arguments_of_earlier_calls_are_shown_as_an_object_whatever_the_model_wrote(
+    written: str, read: dict[str, Any]
+) -> None:
+    """Servers read them again, and refuse the whole prompt over what is no JSON."""
+    prompt = asks(
+        messages=(
+            ChatMessage("user", "Weather?"),
+            ChatMessage("assistant", "", tool_calls=(ToolCall("call_9", "get_weather", written),)),
+            ChatMessage("tool", "These are no arguments.", tool_call_id="call_9"),
+        ),
+        tools=(TOOL,),
+    )
+    async with asking(HELLO) as (engine, upstream):
+        await parts_of(engine, prompt)
+
+    (call,) = upstream.bodies[0]["messages"][1]["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == read
+
+
+async def test_a_call_does_not_get_the_id_of_an_earlier_one() -> None:
+    """Some servers count the calls of each answer anew."""
+    earlier = ToolCall("call_0", "get_weather", '{"city": "Oslo"}')
+    function = {"name": "get_weather", "arguments": '{"city": "Paris"}'}
+    answer = streams(
+        delta(tool_calls=[{"index": 0, "id": "call_0", "function": function}]), end("tool_calls")
+    )
+    prompt = asks(
+        messages=(
+            ChatMessage("user", "Oslo?"),
+            ChatMessage("assistant", "", tool_calls=(earlier,)),
+            ChatMessage("tool", "rain", tool_call_id="call_0"),
+        ),
+        tools=(TOOL,),
+    )
+    async with asking(answer) as (engine, _):
+        parts = await parts_of(engine, prompt)
+
+    (call,) = (part for part in parts if isinstance(part, ToolCall))
+    assert call.id not in ("", "call_0")
+    assert {part.id for part in parts if isinstance(part, CallPiece)} == {call.id}
+
+
 async def test_a_name_that_is_repeated_in_every_piece_makes_no_new_call() -> None:
     answer = streams(
         *(delta(tool_calls=[a_call(0, piece)]) for piece in ('{"a"', ': {"b": 1}', "}", "", " ")),

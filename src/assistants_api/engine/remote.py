@@ -122,7 +122,8 @@ def _settles(part: Part) -> bool:
 
 async def _answer(prompt: Prompt, server: Server) -> AsyncGenerator[Part, None]:
     """One server's answer."""
-    answer = upstream.Answer(prompt.parallel_tool_calls, upstream.may_call(prompt))
+    earlier = frozenset(call.id for message in prompt.messages for call in message.tool_calls)
+    answer = upstream.Answer(prompt.parallel_tool_calls, upstream.may_call(prompt), earlier)
     is_started = False
     body = upstream.request(prompt, server.model)
     try:

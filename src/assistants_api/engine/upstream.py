@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +95,7 @@ def _message(message: ChatMessage) -> dict[str, Any]:
     if message.tool_calls:
         shaped["content"] = content or None
         shaped["tool_calls"] = [
-            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": _object(c.arguments)}}
             for c in message.tool_calls
         ]
     if message.tool_call_id is not None:
@@ -102,6 +103,16 @@ def _message(message: ChatMessage) -> dict[str, Any]:
     if message.name is not None:
         shaped["name"] = message.name
     return shaped
+
+
+def _object(arguments: str) -> str:
+    """The arguments of an earlier call as a JSON object: servers read them again, and refuse what is none."""
+    text = arguments.strip() or "{}"
+    for strict in (True, False):
+        with suppress(ValueError, RecursionError):
+            if isinstance(read := json.loads(text, strict=strict), dict):
+                return text if strict else mended(json.dumps(read, ensure_ascii=False))
+    return mended(json.dumps({"arguments": arguments}, ensure_ascii=False))
 
 
 def estimate(prompt: Prompt) -> int:
@@ -168,11 +179,12 @@ def _is_another(call: _Pieces, id: str, arguments: str) -> bool:
 class Answer:
     """A streamed answer as it comes together; unless `parallel`, only the first of its calls counts.
 
-    None does unless it `may_call`.
+    None does unless it `may_call`. `taken` are the ids of earlier calls.
     """
 
     parallel: bool = True
     may_call: bool = True
+    taken: frozenset[str] = frozenset()
     text: str = ""
     reason: str | None = None
     usage: Usage | None = None
@@ -247,7 +259,8 @@ class Answer:
             call = self._calls[index] = _Pieces()
         if id and not call.their_id:
             call.their_id = id
-            is_taken = any(other.id == id for other in (*self._ended, *self._calls.values()))
+            others = (*self._ended, *self._calls.values())
+            is_taken = id in self.taken or any(other.id == id for other in others)
             call.id = ids.new("call") if is_taken else id
         # Some servers repeat the whole name in every piece, others split it.
         call.name = call.name if name == call.name else call.name + name
