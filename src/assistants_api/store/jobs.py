@@ -28,12 +28,18 @@ class Jobs(Repository[Job]):
         self.session.after_commit(lambda: self.session.wake.send(JOBS))
 
     async def claim(
-        self, owner: str, kind: str, limit: int, lease_seconds: float = LEASE_SECONDS
+        self,
+        owner: str,
+        kind: str,
+        limit: int,
+        lease_seconds: float = LEASE_SECONDS,
+        *,
+        besides: Collection[str] = (),
     ) -> list[Job]:
         """Up to `limit` jobs of one kind that are free or whose lease ran out, now held by `owner`.
 
-        The oldest come first. A new run of a thread whose code session is at another worker is left to that
-        one for a while.
+        The oldest come first; `besides` are the ids of those that `owner` carries still. A new run of a
+        thread whose code session is at another worker is left to that one for a while.
         """
         c = self.table.c
         sessions, runs = tables.code_sessions.c, tables.runs.c
@@ -48,6 +54,7 @@ class Jobs(Repository[Job]):
             select(c.id)
             .where(
                 c.kind == kind,
+                c.id.not_in(besides),
                 c.is_done.is_(False),
                 c.attempt < MAX_ATTEMPTS,
                 or_(c.lease_until.is_(None), c.lease_until < db_now()),

@@ -107,11 +107,13 @@ class Worker:
         wanted = {kind: places for kind, places in free.items() if places > 0 and waiting.get(kind)}
         if not wanted:
             return
+        # What is carried here goes on here, also if its lease ran out before it could be renewed.
+        carried = {lease.job_id for lease in self._work}
         async with self._db.begin() as tx:
             jobs = [
                 job
                 for kind, places in wanted.items()
-                for job in await tx.jobs.claim(self.owner, kind, places, self._lease_seconds)
+                for job in await tx.jobs.claim(self.owner, kind, places, self._lease_seconds, besides=carried)
             ]
         for job in jobs:
             stop = StopSignal()
