@@ -15,7 +15,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from assistants_api import __version__
 from assistants_api.api.app import create_app
@@ -101,7 +101,7 @@ def list_keys() -> None:
         async with _database() as db, db.read() as tx:
             return await tx.keys.all()
 
-    table = Table("id", "name", "key", "created", "state")
+    table = Table(Column("id", no_wrap=True), "name", Column("key", overflow="fold"), "created", "state")
     for key in _run(read()):
         state = "in force" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
         table.add_row(key.id, key.name, key.hint, f"{key.created_at:%Y-%m-%d %H:%M}", state)

@@ -205,8 +205,9 @@ def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
     monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
     run = CliRunner().invoke
 
-    secret = run(app, ["keys", "create", "phone"]).output.strip()
-    listed = run(app, ["keys", "list"], env={"COLUMNS": "200"}).output
+    secret = run(app, ["keys", "create", "the phone in the hall"]).output.strip()
+    # A terminal's width: what is to be copied from the list must stand there whole.
+    listed = run(app, ["keys", "list"], env={"COLUMNS": "80"}).output
     id = next(word for word in listed.split() if word.startswith("key_"))
     revoked = run(app, ["keys", "revoke", id])
     again = run(app, ["keys", "revoke", id])
@@ -214,6 +215,7 @@ def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
     assert secret.startswith("sk-aa-")
     assert secret not in listed
     assert "in force" in listed
+    assert "…" not in listed
     assert revoked.exit_code == 0
     assert (again.exit_code, "No key found" in again.output) == (2, True)
 
