@@ -11,13 +11,16 @@ from sqlalchemy import text
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.message import NewMessage
+from assistants_api.domain.prompt import Text
 from assistants_api.domain.run import IfBusy, NewRun, Run
 from assistants_api.domain.thread import NewThread
 from assistants_api.domain.vector_store import NewStoreFile, NewVectorStore, StoreFileStatus
+from assistants_api.engine.script import Wait
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.services.assistants import get_assistant, modify_assistant
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file, want_indexed
+from assistants_api.services.messages import modify_message
 from assistants_api.services.runs import RunLimits, cancel_run, create_run
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import create_thread, delete_thread, get_thread
@@ -29,10 +32,12 @@ from assistants_api.services.vector_stores import (
 )
 from assistants_api.store.documents import Documents
 from assistants_api.store.opening import downgrade, migrate, open_database, upgrade
+from assistants_api.store.steps import Steps
 from assistants_api.store.vector_stores import StoreFiles
 from assistants_api.store.wake import Wake
 from assistants_api.worker.ingesting import FileCarrier
 from assistants_api.worker.interrupts import StopSignal
+from assistants_api.worker.stored_run import stored_run
 from tests.conftest import until
 from tests.store.test_postgres_away import postgres
 from tests.worker.conftest import CATALOGUE, House, house_over, knowledge_over, user
@@ -308,6 +313,27 @@ async def test_who_gives_a_thread_to_the_next_run_holds_it_before_those_that_wai
         assert len(await tx.runs.waiting_on(run.thread_id)) == 1
 
     await ending
+
+
+async def test_a_run_is_read_though_its_open_message_is_changed_meanwhile(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a worker that takes it up from a lost one."""
+    find = Steps.of_run
+
+    async def find_and_be_overtaken(self: Any, run_id: str) -> Any:
+        await modify_message(postgres, run.thread_id, message.id, {"metadata": {"colour": "red"}})
+        return await find(self, run_id)
+
+    async with house_over(postgres, ScriptedEngine([[Text("One, "), Wait("go")]])) as house:
+        run = await house.start()
+        await until(lambda: house.messages(run))
+        [message] = await house.messages(run)
+        monkeypatch.setattr(Steps, "of_run", find_and_be_overtaken)
+        async with postgres.read() as tx:
+            found = await stored_run(tx, run.id, lambda _: 1000)
+
+    assert found.open_message == message
 
 
 async def carried(db: Any, knowledge: Any, file: Any) -> None:

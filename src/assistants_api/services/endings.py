@@ -51,7 +51,7 @@ async def end_run(
     what the model call that was cut had spent.
     """
     events: list[Event] = []
-    message = await tx.messages.open_of(run.id)
+    message = await tx.messages.open_of(run.id, for_update=True)
     if message is not None:
         kept = shown if shown is not None else await tx.events.shown_of(run.id, message.id)
         message = message.cut(kept, _CUT_REASON[target], now)

@@ -36,10 +36,11 @@ class Messages(Repository[Message]):
         statement = self._select().where(self.table.c.run_id == run_id).order_by(self.table.c.ord)
         return [self.thing(row) for row in await self.session.execute(statement)]
 
-    async def open_of(self, run_id: str) -> Message | None:
-        """The message that a run is writing; its row is held until the transaction ends."""
+    async def open_of(self, run_id: str, *, for_update: bool = False) -> Message | None:
+        """The message that a run is writing; `for_update` holds its row until the transaction ends."""
         c = self.table.c
         statement = self._select().where(c.run_id == run_id, c.status == MessageStatus.IN_PROGRESS)
-        statement = statement.with_for_update()
+        if for_update:
+            statement = statement.with_for_update()
         row = (await self.session.execute(statement)).first()
         return None if row is None else self.thing(row)
