@@ -15,6 +15,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from assistants_api import __version__
@@ -104,7 +105,7 @@ def list_keys() -> None:
     table = Table(Column("id", no_wrap=True), "name", Column("key", overflow="fold"), "created", "state")
     for key in _run(read()):
         state = "in force" if key.revoked_at is None else f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
-        table.add_row(key.id, key.name, key.hint, f"{key.created_at:%Y-%m-%d %H:%M}", state)
+        table.add_row(key.id, escape(key.name), key.hint, f"{key.created_at:%Y-%m-%d %H:%M}", state)
     Console().print(table)
 
 
@@ -233,10 +234,11 @@ async def _announce(http: uvicorn.Server, server: Server) -> None:
     while facts.state == "loading":
         await asyncio.sleep(0.1)
         facts = server.parts.engine.describe()
+    model = escape(facts.model)
     if facts.state == "ready":
-        console.print(f"model {facts.model} is ready ({facts.name})", highlight=False)
+        console.print(f"model {model} is ready ({facts.name})", highlight=False)
     else:
-        console.print(f"[red]model {facts.model} is not ready:[/red] {facts.reason}", highlight=False)
+        console.print(f"[red]model {model} is not ready:[/red] {escape(str(facts.reason))}", highlight=False)
 
 
 async def _work(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """Settings: read once, named when wrong, listed in `.env.example`."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
@@ -8,7 +9,8 @@ from scripts.env_example import text
 from typer.testing import CliRunner
 
 from assistants_api.bootstrap import BadSettings, check
-from assistants_api.cli import app
+from assistants_api.cli import _announce, app
+from assistants_api.domain.prompt import EngineFacts
 from assistants_api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -218,6 +220,30 @@ def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
     assert "…" not in listed
     assert revoked.exit_code == 0
     assert (again.exit_code, "No key found" in again.output) == (2, True)
+
+
+def test_a_keys_name_is_shown_as_it_was_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    run = CliRunner().invoke
+    run(app, ["keys", "create", "[red]a[/b]"])
+
+    listed = run(app, ["keys", "list"])
+
+    assert listed.exit_code == 0, listed.exception
+    assert "[red]a[/b]" in listed.output
+
+
+async def test_why_a_model_is_not_ready_is_told_as_it_is(capsys):
+    engine = SimpleNamespace(
+        describe=lambda: EngineFacts("transformers", "a[/b]", "failed", 1, reason="no folder [c][/d]")
+    )
+    parts = SimpleNamespace(engine=engine)
+    listener = SimpleNamespace(getsockname=lambda: ("127.0.0.1", 8000))
+    http = SimpleNamespace(started=True, servers=[SimpleNamespace(sockets=[listener])])
+
+    await _announce(http, SimpleNamespace(parts=parts, worker=object()))
+
+    assert "model a[/b] is not ready: no folder [c][/d]" in capsys.readouterr().err
 
 
 def test_the_version_is_told():
