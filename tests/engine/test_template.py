@@ -122,6 +122,29 @@ def test_llama_3_is_shown_calls_one_by_one_each_with_its_result(tokenizer: Any) 
     assert "Be brief." in text
 
 
+def test_llama_3_is_shown_the_result_of_each_call_where_ids_come_again(tokenizer: Any) -> None:
+    later = (
+        ChatMessage("assistant", "Warm and cold."),
+        ChatMessage("user", "And in Rome?"),
+        ChatMessage("assistant", "", tool_calls=(replace(CALLS[0], arguments='{"city": "Rome"}'),)),
+        ChatMessage("tool", "31 degrees", tool_call_id=CALLS[0].id),
+    )
+    prompt = replace(HISTORY, messages=(*HISTORY.messages, *later))
+
+    text = a_template(tokenizer, LLAMA3).render(prompt).text
+
+    said = [
+        '{"city": "Paris"}',
+        "22 degrees",
+        '{"city": "Oslo"}',
+        "9 degrees",
+        '{"city": "Rome"}',
+        "31 degrees",
+    ]
+    assert [text.count(words) for words in said] == [1] * len(said)
+    assert [text.index(words) for words in said] == sorted(text.index(words) for words in said)
+
+
 def test_mistral_is_shown_ids_as_it_demands_the_same_for_call_and_result(tokenizer: Any) -> None:
     template = a_template(tokenizer, MISTRAL)
 
@@ -353,6 +376,22 @@ def test_no_template_at_all_gives_names_and_words(tokenizer: Any) -> None:
 
     assert template.describe() == {"chat_template": "plain", "tool_template": "generic", "reasoning": "none"}
     assert text == "system: Be brief.\nuser: Paris and Oslo?\nassistant:"
+
+
+def test_without_a_template_a_text_begins_as_the_tokenizer_begins_its_texts(tiny_folder: Path) -> None:
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    tokenizer: Any = AutoTokenizer.from_pretrained(tiny_folder)
+    tokenizer.bos_token = "<|endoftext|>"
+    hello = Prompt("r", "m", (ChatMessage("user", "Hello"),))
+    without = a_template(tokenizer, None).render(hello).text
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", tokenizer.bos_token_id)]
+    )
+
+    assert without == "user: Hello\nassistant:"
+    assert a_template(tokenizer, None).render(hello).text == f"<|endoftext|>{without}"
 
 
 def test_a_model_without_templates_calls_and_stops_before_it_speaks_for_the_user(tiny_folder: Path) -> None:

@@ -7,6 +7,7 @@ Hermes form; a model without a template is given a plain one. docs/models.md sho
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from jinja2.exceptions import TemplateError
@@ -73,7 +74,7 @@ class Template:
         if isinstance(source, dict):
             default = source.get("default")
             source = source.get("tool_use") or default
-        self.source: str = source or _PLAIN
+        self.source: str = source or _plain(tokenizer)
         self._without_tools: str = default or self.source
         self.is_plain = not source
         self.stops: tuple[str, ...] = _PLAIN_STOPS if self.is_plain else ()
@@ -198,6 +199,13 @@ class Template:
         return str(text)
 
 
+def _plain(tokenizer: Any) -> str:
+    """The template of a model without one; texts begin with the token with which its tokenizer begins them."""
+    first = tokenizer.bos_token_id
+    begins = first is not None and tokenizer("a")["input_ids"][:1] == [first]
+    return f"{{{{ bos_token }}}}{_PLAIN}" if begins else _PLAIN
+
+
 def printable(text: str) -> str:
     """The text without half surrogate pairs, which no tokenizer takes."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -301,20 +309,22 @@ def _with_arguments_as_text(messages: list[dict[str, Any]]) -> list[dict[str, An
 
 def _with_single_calls(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each call in a message of its own, with its result behind it."""
-    results = {m["tool_call_id"]: m for m in messages if "tool_call_id" in m}
-    told: set[str] = set()
+    told: set[int] = set()
     changed: list[dict[str, Any]] = []
-    for message in messages:
+    for place, message in enumerate(messages):
         calls = message.get("tool_calls", ())
         if len(calls) < 2:
-            if message.get("tool_call_id") not in told:
+            if place not in told:
                 changed.append(message)
             continue
-        for place, call in enumerate(calls):
-            changed.append({**message, "content": "" if place else message["content"], "tool_calls": [call]})
-            if result := results.get(call["id"]):
-                changed.append(result)
-                told.add(call["id"])
+        behind = takewhile(lambda later: messages[later]["role"] == "tool", range(place + 1, len(messages)))
+        results = {messages[later].get("tool_call_id"): later for later in behind}
+        for number, call in enumerate(calls):
+            content = "" if number else message["content"]
+            changed.append({**message, "content": content, "tool_calls": [call]})
+            if (result := results.get(call["id"])) is not None:
+                changed.append(messages[result])
+                told.add(result)
     return changed
 
 
