@@ -200,7 +200,7 @@ class Template:
 
 
 def _plain(tokenizer: Any) -> str:
-    """The template of a model without one; texts begin with the token with which its tokenizer begins them."""
+    """The template of a model without one; its texts begin as the tokenizer begins texts."""
     first = tokenizer.bos_token_id
     begins = first is not None and tokenizer("a")["input_ids"][:1] == [first]
     return f"{{{{ bos_token }}}}{_PLAIN}" if begins else _PLAIN
