@@ -14,12 +14,13 @@ from assistants_api.domain.step import StepStatus
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.script import Fail, Wait
 from assistants_api.engine.scripted import ScriptedEngine
+from assistants_api.services import sweeping
 from assistants_api.services.messages import create_message, modify_message
 from assistants_api.services.runs import cancel_run, modify_run, submit_tool_outputs
 from assistants_api.services.sweeping import sweep
 from assistants_api.services.threads import delete_thread
 from tests.conftest import until
-from tests.worker.conftest import NO_BLOBS, house_over, user
+from tests.worker.conftest import NO_BLOBS, House, house_over, user
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 NOW = datetime.now(UTC)
@@ -232,6 +233,23 @@ async def test_a_run_expires_without_any_worker(sqlite_db):
 
     async with sqlite_db.read() as tx:
         assert (await tx.runs.get(run.id)).status is RunStatus.EXPIRED
+
+
+async def test_a_run_that_cannot_be_ended_keeps_no_other_from_its_end(sqlite_db, monkeypatch):
+    unused = None
+    house = House(sqlite_db, ScriptedEngine([]), unused, unused)
+    first, second = await house.start(expiry=-1), await house.start(expiry=-1)
+    expire = sweeping.expire_run
+
+    async def expire_or_fail(db, run_id):
+        if run_id == first.id:
+            raise RuntimeError("nobody has thought of this")
+        return await expire(db, run_id)
+
+    monkeypatch.setattr(sweeping, "expire_run", expire_or_fail)
+    assert await sweep(sqlite_db, NO_BLOBS) == 1
+
+    assert (await house.run(second)).status is RunStatus.EXPIRED
 
 
 async def test_a_lost_worker_is_replaced_and_the_sentence_goes_on(open_house):

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from assistants_api.domain.completion import CompletionStatus
-from assistants_api.domain.errors import Conflict, NotFound
+from assistants_api.domain.errors import Conflict, NotFound, Unavailable
 from assistants_api.domain.job import MAX_ATTEMPTS, JobKind
 from assistants_api.domain.run import RunStatus
 from assistants_api.domain.webhook import DeliveryStatus
@@ -29,7 +29,10 @@ _KEYS_PER_LOOK = 500
 
 
 async def sweep(db: Database, blobs: Blobs) -> int:
-    """One pass; returns how many things it ended. Any number of processes may sweep at once."""
+    """One pass; returns how many things it ended. Any number of processes may sweep at once.
+
+    What cannot be ended is left to the next pass, and keeps nothing else from its end.
+    """
     async with db.read() as tx:
         overdue = await tx.runs.overdue()
         late = await tx.completions.overdue()
@@ -172,7 +175,11 @@ async def _try(db: Database, subject_id: str, end: Callable[[Database, str], Awa
         return await end(db, subject_id)
     except (Conflict, NotFound):
         logger.debug("%s ended while it was being swept", subject_id)
-        return False
+    except Unavailable:
+        raise
+    except Exception:
+        logger.exception("%s could not be ended; the next sweep tries again", subject_id)
+    return False
 
 
 _ENDS: dict[JobKind, Callable[[Database, str], Awaitable[bool]]] = {
