@@ -107,7 +107,7 @@ function Store({ store, onChanged, onDeleted }) {
       <p class="row">
         <button type="button" class="primary" onClick=${() => picker.current.click()}>${t("Add files")}</button>
         <span class="muted">${t("or drop them here")}</span>
-        <input type="file" multiple hidden ref=${picker} onChange=${(e) => add(e.target.files)} />
+        <input type="file" multiple hidden ref=${picker} onChange=${(e) => (add([...e.target.files]), (e.target.value = ""))} />
       </p>
       ${problem && html`<p class="bad" role="alert">${problem.message}</p>`}
       ${Object.entries(sending).map(([each, share]) => html`<p key=${each}>${each} <progress value=${share} aria-label=${`${t("Sent")} ${each}`} /></p>`)}
