@@ -33,6 +33,9 @@ T = TypeVar("T")
 
 _PROBE_SECONDS = 10.0
 
+# No key or no money, no such model, nobody who completes chats: whoever asks, and whatever for.
+_NOT_HERE = (401, 402, 403, 404, 405, 410)
+
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
@@ -259,7 +262,7 @@ def judged(status: int, failure: EngineFailed, pause: float | None = None) -> Tr
         return Busy(failure, pause)
     if status == 408 or status >= 500:
         return Broken(failure, pause)
-    if status in (401, 403, 404):
+    if status < 400 or status in _NOT_HERE or status in upstream.REFUSED_PROMPT:
         return Refused(failure)
     return failure
 

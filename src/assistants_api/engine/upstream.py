@@ -24,7 +24,7 @@ _LIMITS = ("length", "max_tokens", "model_length")
 _BROKEN_OFF = ("error", "abort")
 
 # Refusals of the prompt itself, which would be refused again; unless they say that we are set up wrongly.
-_REFUSED_PROMPT = (400, 413, 422)
+REFUSED_PROMPT = (400, 413, 422)
 _SET_UP_WRONGLY = ("invalid_api_key", "model_not_found")
 
 # How servers say, as a code, as a type or in their words, that a prompt does not fit.
@@ -346,6 +346,6 @@ def failure(status: int, body: Any) -> EngineFailed:
         return EngineFailed(message, code="rate_limit_exceeded")
     if status in (401, 403):
         return EngineFailed(f"The upstream server refused our key: {message}")
-    if status in _REFUSED_PROMPT and code not in _SET_UP_WRONGLY:
+    if status in REFUSED_PROMPT and code not in _SET_UP_WRONGLY:
         return EngineFailed(message, code="invalid_prompt")
     return EngineFailed(message)
