@@ -70,6 +70,8 @@ def test_an_assistant_is_made_changed_and_deleted(scripted, visit):
 
 def test_a_store_takes_files_and_is_searched(scripted, visit):
     page = visit(scripted, "#/stores")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/files/" in request.url else None)
     page.get_by_role("button", name="New store").click()
     expect(page).to_have_url(re.compile("stores/vs_"))
 
@@ -89,6 +91,8 @@ def test_a_store_takes_files_and_is_searched(scripted, visit):
     expect(row.get_by_role("button", name="1")).to_be_visible()
     row.get_by_role("button", name="Remove zoo.md").click()
     expect(page.get_by_text("Nothing here yet.")).to_be_visible()
+    # A store is looked at again and again, and may have thousands of files: their names do not change.
+    assert len(asked) == 1
 
 
 def test_a_store_is_looked_at_again_once_the_server_is_back(scripted, visit):

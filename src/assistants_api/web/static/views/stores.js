@@ -58,10 +58,11 @@ function Attributes({ store, file, onClose }) {
 }
 
 function Store({ store, onChanged, onDeleted }) {
+  const names = useRef({}); // by the file's id; they do not change
+  const nameOf = async ({ id }) => (names.current[id] ??= (await api.get(`/files/${id}`).catch(() => null))?.filename) ?? id;
   const [files, reload, problem] = useLoaded(async () => {
     const kept = await api.all(`/vector_stores/${store.id}/files`);
-    const names = await Promise.all(kept.map((file) => api.get(`/files/${file.id}`).then((each) => each.filename, () => file.id)));
-    return kept.map((file, n) => ({ ...file, filename: names[n] }));
+    return Promise.all(kept.map(async (file) => ({ ...file, filename: await nameOf(file) })));
   }, [store.id]);
   const [sending, setSending] = useState({});
   const [edited, setEdited] = useState(null);
