@@ -7,6 +7,7 @@ import time
 import pytest
 
 from assistants_api.api.later import LATER
+from assistants_api.domain.prompt import Text
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store.log import Log
@@ -145,6 +146,20 @@ async def test_a_stream_that_breaks_says_so_and_ends(http, monkeypatch):
     assert set(json.loads(error.split("data: ")[1])["error"]) == {"message", "type", "param", "code"}
     assert "secret" not in error
     assert done == "event: done\ndata: [DONE]"
+
+
+async def test_proxies_are_told_to_pass_a_stream_on_as_it_comes(open_client):
+    """`no-transform`, or the compression of Express, Next.js and webpack's dev server keeps it until its end."""
+    async with open_client(ScriptedEngine([[Text("Yes.")]] * 2), works=True) as http:
+        assistant = await made(http, "/v1/assistants", model="m", instructions="x")
+        asked = {"model": "m", "messages": [{"role": "user", "content": "Well?"}], "stream": True}
+
+        run = await http.post("/v1/threads/runs", json={"assistant_id": assistant["id"], "stream": True})
+        chat = await http.post("/v1/chat/completions", json=asked)
+
+    for response in (run, chat):
+        assert response.headers["cache-control"] == "no-cache, no-transform"
+        assert response.headers["x-accel-buffering"] == "no"
 
 
 async def test_cors_is_only_there_when_asked_for(open_client):

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from assistants_api.api.errors import body_of
 from assistants_api.api.parts import Parts
-from assistants_api.api.replies import PING_SECONDS, Ping, reply
+from assistants_api.api.replies import PING_SECONDS, STREAM_HEADERS, Ping, reply
 from assistants_api.domain.completion import Answers, Completion, CompletionEnded, CompletionStatus
 from assistants_api.domain.errors import EngineFailed, InvalidRequest, Problem, TooManyRequests
 from assistants_api.services.completions import cancel_completion
@@ -123,8 +123,7 @@ class _ChunkStream(EventSourceResponse):
 
     def __init__(self, following: _Following, chunks: Chunks) -> None:
         super().__init__(following.frames(chunks), sep="\n", ping=PING_SECONDS, ping_message_factory=Ping)
-        self.headers["content-type"] = "text/event-stream; charset=utf-8"
-        self.headers["cache-control"] = "no-cache"
+        self.headers.update(STREAM_HEADERS)
         self._following = following
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 PING_SECONDS = 15
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
+STREAM_HEADERS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-cache, no-transform",  # what compresses on the way would hold events back
+}
 
 
 class Ping(ServerSentEvent):
@@ -111,8 +115,7 @@ def stream(
     response = kind(frames, sep="\n", ping=PING_SECONDS, ping_message_factory=Ping)
     if isinstance(response, RunStream):
         response.body_iterator = _told(frames, response)
-    response.headers["content-type"] = "text/event-stream; charset=utf-8"
-    response.headers["cache-control"] = "no-cache"
+    response.headers.update(STREAM_HEADERS)
     return response
 
 
