@@ -1,5 +1,6 @@
 """The embedder behind other servers: failover, order, and what it says when nobody answers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -45,6 +46,39 @@ async def test_many_texts_are_sent_in_parts() -> None:
 
     assert [len(body["input"]) for body in upstream.bodies] == [64, 36]
     assert [vector[0] for vector in found] == [1.0] * 64 + [0.0] * 36
+
+
+def takes_at_most(count: int, status: int) -> Answer:
+    """A server that refuses requests with more texts."""
+
+    async def answer(upstream: Upstream, writer: asyncio.StreamWriter) -> None:
+        given = upstream.bodies[-1]["input"]
+        refusal = {
+            "message": f"batch size {len(given)} > maximum allowed batch size {count}",
+            "type": "Validation",
+        }
+        taken = vectors(*[(float(text), 1) for text in given])
+        await (taken if len(given) <= count else replies(status, refusal))(upstream, writer)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_server_that_takes_fewer_texts_at_once_is_given_fewer(status: int) -> None:
+    texts = [str(number) for number in range(150)]
+    async with serving(default=takes_at_most(32, status)) as upstream, embedder_at(upstream) as embedder:
+        found = await embedder.embed(texts)
+        tokens = await embedder.count(texts)
+
+    assert [round(float(vector[0] / vector[1])) for vector in found] == list(range(150))
+    assert tokens == 7 * 5
+    assert [len(body["input"]) for body in upstream.bodies] == [64, 32, 32, 32, 32, 22, 32, 32, 32, 32, 22]
+
+
+async def test_a_text_that_its_server_refuses_alone_too_is_told_of() -> None:
+    async with serving(default=takes_at_most(0, 400)) as upstream, embedder_at(upstream) as embedder:
+        with pytest.raises(Unavailable, match="batch size 1 >"):
+            await embedder.embed(["1", "2"])
 
 
 @pytest.mark.parametrize(

@@ -23,20 +23,19 @@ class RemoteEmbedder:
     def __init__(self, addresses: Sequence[Address], *, model: str, patience: Patience = _PATIENCE) -> None:
         """Every server must have the same model: vectors of two models cannot be compared."""
         self.name = f"http:{model}"
+        self._most = _PER_REQUEST
         self._fleet = Fleet(addresses, model=model, patience=patience)
 
     async def embed(self, texts: Sequence[str]) -> list[Vector]:
         """One vector of unit length for each text."""
         found: list[Vector] = []
-        for first in range(0, len(texts), _PER_REQUEST):
-            rows, _ = await self._ask(texts[first : first + _PER_REQUEST])
+        async for rows, _ in self._in_parts(texts):
             found += [row / max(float(np.linalg.norm(row)), 1e-12) for row in rows]
         return found
 
     async def count(self, texts: Sequence[str]) -> int:
         """What the other server says that it read."""
-        _, tokens = await self._ask(texts)
-        return tokens
+        return sum([tokens async for _, tokens in self._in_parts(texts)])
 
     async def close(self) -> None:
         """Close the connections."""
@@ -49,14 +48,36 @@ class RemoteEmbedder:
         state = {"state": "failed", "reason": fleet.failure().message} if is_failed else {"state": "ready"}
         return {"name": self.name, **state, "upstreams": fleet.describe()}
 
+    async def _in_parts(self, texts: Sequence[str]) -> AsyncGenerator[tuple[Vector, int], None]:
+        """Rows for each text in turn, and the tokens that were read; in as many requests as it takes."""
+        first = 0
+        while first < len(texts):
+            part = texts[first : first + self._most]
+            try:
+                answers = await self._halved(part)
+            except EngineFailed as failure:
+                raise Unavailable(f"The embedding server cannot be used: {failure.message}") from failure
+            for answer in answers:
+                yield answer
+            first += len(part)
+
+    async def _halved(self, texts: Sequence[str]) -> list[tuple[Vector, int]]:
+        """In halves where all at once are refused; if that does, no more are sent at once from then on."""
+        try:
+            return [await self._ask(texts)]
+        except EngineFailed as failure:
+            if failure.code != "invalid_prompt" or len(texts) < 2:
+                raise
+        middle = len(texts) // 2
+        answers = [*await self._halved(texts[:middle]), *await self._halved(texts[middle:])]
+        self._most = min(self._most, middle)
+        return answers
+
     async def _ask(self, texts: Sequence[str]) -> tuple[Vector, int]:
         """A row for each text, and the tokens that were read."""
         await self._fleet.start()
-        try:
-            async with aclosing(self._fleet.ask(partial(_embedded, texts))) as answers:
-                return await anext(answers)
-        except EngineFailed as failure:
-            raise Unavailable(f"The embedding server cannot be used: {failure.message}") from failure
+        async with aclosing(self._fleet.ask(partial(_embedded, texts))) as answers:
+            return await anext(answers)
 
 
 async def _embedded(texts: Sequence[str], server: Server) -> AsyncGenerator[tuple[Vector, int], None]:
