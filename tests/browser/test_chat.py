@@ -215,6 +215,28 @@ def test_an_edited_question_makes_a_branch_and_retry_answers_again(scripted, vis
     expect(answers(page)).to_have_count(1)
 
 
+def test_a_question_is_edited_though_a_file_of_its_thread_is_gone(scripted, visit):
+    page = visit(scripted)
+    page.set_input_files("input[type=file]", {"name": "notes.md", "mimeType": "text/plain", "buffer": b"one"})
+    expect(page.get_by_role("list", name="Attachments").get_by_role("progressbar")).to_have_count(0)
+    with page.expect_response("**/v1/threads/runs") as sent:
+        ask(page, "Hello")
+    done(page)
+    [attached] = sent.value.request.post_data_json["thread"]["messages"][0]["attachments"]
+    first = page.url
+    gone = httpx.delete(f"{scripted.base_url}/files/{attached['file_id']}", headers=BETA)
+    assert gone.status_code == 200, gone.text
+
+    page.locator(".message.user").hover()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Edit").fill("Hello, branch")
+    page.get_by_role("button", name="Ask in a new branch").click()
+
+    expect(page.locator(".message.user .markdown")).to_have_text("Hello, branch")
+    done(page)
+    assert page.url != first
+
+
 def test_retry_takes_away_all_that_the_run_had_said(scripted, visit):
     function = {"name": "get_weather", "parameters": {"type": "object"}}
     made = assistant(scripted, tools=[{"type": "function", "function": function}])

@@ -372,16 +372,21 @@ export default function Chat({ route, go }) {
         throw error;
       }
     });
+  /** What is attached to a message and was not deleted since. */
+  const attached = async ({ attachments }) => {
+    const there = (each) => api.get(`/files/${each.file_id}`).then(() => each, (error) => error.status === 404 ? null : Promise.reject(error));
+    return (await Promise.all((attachments ?? []).map(there))).filter(Boolean);
+  };
   const branch = (at, text) =>
-    working(() => {
+    working(async () => {
       const before = messages.slice(0, at).filter((message) => plain(message));
-      const copies = before.map((message) => ({
+      const copies = before.map(async (message) => ({
         role: message.role,
         content: plain(message),
-        attachments: message.role === "user" ? (message.attachments ?? []) : [],
+        attachments: message.role === "user" ? await attached(message) : [],
       }));
-      const asked = { role: "user", content: text, attachments: messages[at].attachments ?? [] };
-      return start(null, { thread: { messages: [...copies, asked], metadata: title(text) } });
+      const asked = { role: "user", content: text, attachments: await attached(messages[at]) };
+      return start(null, { thread: { messages: [...(await Promise.all(copies)), asked], metadata: title(text) } });
     });
   const retry = (message) =>
     working(async () => {
