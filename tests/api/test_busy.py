@@ -85,6 +85,17 @@ async def test_a_run_that_waits_starts_when_the_thread_is_free(db):
         assert await chat.said() == ["slow", "Slow indeed.", "second", "second!"]
 
 
+async def test_runs_that_are_asked_for_at_once_wait_for_each_other_and_hold_up_nobody_else(db):
+    async with client_over(db, engine_of(), works=True) as http:
+        chat = await chat_of(http)
+
+        asked = await asyncio.gather(*(chat.ask("second", "wait") for _ in range(4)))
+        runs = [await chat.run(each.json()["id"], 30) for each in asked]
+
+        assert [run["status"] for run in runs] == ["completed"] * 4
+        assert await chat.said() == ["slow", *["second", "second!"] * 4]
+
+
 async def test_waiting_has_an_end_and_then_the_error_names_the_run(open_client):
     limits = RunLimits(patience=timedelta(seconds=0.05))
     async with open_client(engine_of(), works=True, limits=limits) as http:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -102,12 +102,17 @@ async def create_run_in_turn(
                 ended = await _end_all(db, thread_id, now)
                 if if_busy is IfBusy.ROLLBACK:
                     undone += [run_id for run_id in ended if run_id not in undone]
-            # A run that ended already is read to its end at once; one that is deleted raises NotFound.
-            with suppress(TimeoutError, NotFound):
+            # A run that ended already is read to its end at once.
+            try:
                 async with aclosing(log.follow(busy.run_id, until_final=True)) as entries:
                     async with asyncio.timeout_at(until):
                         async for _ in entries:
                             pass
+            except TimeoutError:
+                pass
+            except NotFound:
+                # Deleted, or not yet durable: what commits it needs the loop, which nothing above yields.
+                await asyncio.sleep(0)
             now = datetime.now(UTC)
 
 
@@ -152,7 +157,8 @@ async def modify_run(db: Database, thread_id: str, run_id: str, changes: Mapping
 async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -> Run:
     """Ask for the end of a run; one that no worker holds ends here and now."""
     async with db.begin() as tx:
-        await run_of(tx, thread_id, run_id)
+        if (await run_of(tx, thread_id, run_id)).is_waiting:
+            await tx.threads.hold(thread_id)  # before those that wait for it, as who adds one to them
         await tx.jobs.hold(run_id)
         run = await tx.runs.hold(run_id)
         if run.is_final or run.status is RunStatus.CANCELLING:
@@ -264,6 +270,7 @@ async def _end_all(db: Database, thread_id: str, now: datetime) -> list[str]:
             return []
         await tx.jobs.hold(active.id)
         run = await tx.runs.hold(active.id)
+        await tx.threads.hold(thread_id)
         # Before it: none of them is to have its turn.
         for waiting in await tx.runs.waiting_on(thread_id):
             await cancel_now(tx, waiting, now)
