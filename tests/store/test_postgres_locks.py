@@ -11,6 +11,7 @@ from sqlalchemy import text
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.message import NewMessage
+from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import Text
 from assistants_api.domain.run import IfBusy, NewRun, Run
 from assistants_api.domain.thread import NewThread
@@ -21,12 +22,13 @@ from assistants_api.services.assistants import get_assistant, modify_assistant
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file, want_indexed
 from assistants_api.services.messages import modify_message
-from assistants_api.services.runs import RunLimits, cancel_run, create_run
+from assistants_api.services.runs import RunLimits, _end_all, cancel_run, create_run, list_runs
 from assistants_api.services.sweeping import expire_run
 from assistants_api.services.threads import create_thread, delete_thread, get_thread
 from assistants_api.services.vector_stores import (
     create_vector_store,
     create_vector_store_file,
+    delete_vector_store,
     get_vector_store_file,
     update_vector_store_file,
 )
@@ -313,6 +315,53 @@ async def test_who_gives_a_thread_to_the_next_run_holds_it_before_those_that_wai
         assert len(await tx.runs.waiting_on(run.thread_id)) == 1
 
     await ending
+
+
+CANCELS: dict[str, Any] = {
+    "that waits": lambda db, run, behind: cancel_run(db, run.thread_id, behind.id, datetime.now(UTC)),
+    "and those before it": lambda db, run, behind: _end_all(db, run.thread_id, datetime.now(UTC)),
+}
+
+
+@pytest.mark.parametrize("which", CANCELS)
+async def test_who_cancels_a_run_holds_the_thread_before_those_that_wait(postgres: Any, which: str) -> None:
+    """As who adds another one behind them."""
+    run = await in_line(postgres, user("And this?"))
+    [behind] = (await list_runs(postgres, run.thread_id, PageQuery(1))).data
+
+    async with postgres.begin() as tx:
+        await tx.threads.hold(run.thread_id)
+        cancelling = asyncio.create_task(CANCELS[which](postgres, run, behind))
+        await until(waiting(postgres))
+        await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        assert await tx.runs.waiting_on(run.thread_id) == [behind]
+
+    await cancelling
+
+
+@pytest.mark.parametrize("what", ["store", "file"])
+async def test_who_deletes_what_a_thread_names_holds_the_thread_before_the_store(
+    postgres: Any, what: str
+) -> None:
+    """As who adds a message or a run to it."""
+    knowledge = knowledge_over(postgres)
+    file = await filed(postgres, knowledge)
+    store = await store_of(postgres, file)
+    named = {"code_interpreter": {"file_ids": [file.id]}, "file_search": {"vector_store_ids": [store.id]}}
+    thread = await create_thread(postgres, NewThread(tool_resources=named), datetime.now(UTC))
+
+    async with postgres.begin() as tx:
+        await tx.threads.hold(thread.id)
+        deleting = asyncio.create_task(
+            delete_vector_store(postgres, store.id)
+            if what == "store"
+            else delete_file(postgres, knowledge.blobs, file.id)
+        )
+        await until(waiting(postgres))
+        await tx.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        await tx.vector_stores.hold(store.id)
+
+    await deleting
 
 
 async def test_a_run_is_read_though_its_open_message_is_changed_meanwhile(

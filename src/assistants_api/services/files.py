@@ -47,13 +47,14 @@ async def delete_file(db: Database, blobs: Blobs, file_id: str) -> None:
     """Remove a file: from every vector store, from every list of the code interpreter, and its bytes."""
     async with db.begin() as tx:
         await tx.jobs.hold(file_id)
+        # Threads before stores, as who adds a message or a run.
+        await tx.assistants.drop(file_id)
+        await tx.threads.drop(file_id)
         # Stores before the file, as who adds it to one.
         await tx.vector_stores.hold_all(await tx.store_files.stores_of(file_id))
         file = await tx.files.hold(file_id)
         await tx.vector_stores.changed(await tx.store_files.stores_of(file_id))
         await tx.store_files.take_out(file_id)
-        await tx.assistants.drop(file_id)
-        await tx.threads.drop(file_id)
         await tx.jobs.revoke(file_id)
         await tx.files.remove(file_id)
     await blobs.remove([file.blob])

@@ -76,9 +76,10 @@ async def modify_vector_store(
 async def delete_vector_store(db: Database, store_id: str) -> None:
     """Remove the store; its files stay."""
     async with db.begin() as tx:
-        await tx.vector_stores.remove(store_id)
+        # Threads before stores, as who adds a message or a run.
         await tx.assistants.drop(store_id)
         await tx.threads.drop(store_id)
+        await tx.vector_stores.remove(store_id)
 
 
 async def create_vector_store_file(
