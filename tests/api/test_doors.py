@@ -162,6 +162,25 @@ async def test_proxies_are_told_to_pass_a_stream_on_as_it_comes(open_client):
         assert response.headers["x-accel-buffering"] == "no"
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [("https://page.example", 200), ("https://other.example", 400)]
+)
+async def test_a_named_page_of_a_public_host_may_call_a_private_address(open_client, origin, status):
+    """Chromium up to 141 asks for it before a page from the internet calls this machine or its network."""
+    asked = {
+        "origin": origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,openai-beta",
+        "access-control-request-private-network": "true",
+    }
+    async with open_client(cors_origins=("https://page.example",)) as http:
+        preflight = await http.options("/v1/threads/runs", headers=asked)
+
+    assert preflight.status_code == status
+    assert (preflight.headers.get("access-control-allow-origin") == origin) == (status == 200)
+    assert status != 200 or preflight.headers["access-control-allow-private-network"] == "true"
+
+
 async def test_cors_is_only_there_when_asked_for(open_client):
     ask = {"Origin": "http://page", "Access-Control-Request-Method": "POST"}
     async with open_client(cors_origins=("http://page",), api_keys=("k",)) as http:

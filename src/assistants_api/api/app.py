@@ -104,6 +104,7 @@ def create_app(parts: Parts) -> FastAPI:
             allow_origins=list(parts.cors_origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
+            allow_private_network=True,
             expose_headers=_EXPOSED,
         )
     return app
