@@ -33,7 +33,8 @@ from assistants_api.engine.messages import (
 
 log = logging.getLogger(__name__)
 
-_MOST_CRASHES = 2  # of one turn
+_MOST_GUILT = 2.0  # of one turn in ends of its process
+_SPARED = 0.5  # of the guilt in an end, for who had spoken while others had not
 _MOST_LOADS = 2  # that fail in a row
 _MOST_KILLS = 5  # in a row while it loads: somebody else's doing, as when memory is short
 _HEALTHY_AFTER = 60.0
@@ -42,7 +43,10 @@ _LONGEST_WAIT = 30.0
 
 @dataclass(slots=True)
 class _Turn:
-    """A turn that somebody waits for; `tokens` is what the model has said, so that it can go on."""
+    """A turn that somebody waits for; `tokens` is what the model has said, so that it can go on.
+
+    `has_spoken`: the present process has said something for it. `guilt` is its part in ends of processes.
+    """
 
     prompt: Prompt
     seed: int
@@ -51,7 +55,9 @@ class _Turn:
     parts: asyncio.Queue[Part | EngineFailed] = field(default_factory=asyncio.Queue)
     is_started: bool = False
     is_submitted: bool = False
-    crashes: int = 0
+    has_spoken: bool = False
+    is_over: bool = False
+    guilt: float = 0.0
 
 
 class TransformersEngine:
@@ -139,8 +145,7 @@ class TransformersEngine:
         turn = _Turn(prompt, secrets.randbits(63) if seed is None else seed)
         self._turns[number] = turn
         try:
-            if self._state == "ready":
-                self._submit(number, turn)
+            self._offer()
             while True:
                 part = await turn.parts.get()
                 if isinstance(part, EngineFailed):
@@ -151,6 +156,7 @@ class TransformersEngine:
         finally:
             if self._turns.pop(number, None) is not None and turn.is_submitted:
                 self._send(Cancel(number))
+            self._offer()
 
     def _refuse_if_down(self) -> None:
         if self._state == "failed":
@@ -158,8 +164,22 @@ class TransformersEngine:
         if self._state == "stopped":
             raise EngineFailed("The engine is not running.")
 
+    def _offer(self) -> None:
+        """Hands over what waits. Of turns that saw a process die each waits until the one before has spoken.
+
+        So the one that ends the process again is known, and takes none of the others along.
+        """
+        if self._state != "ready" or self._child is None:
+            return
+        is_tried = any(t.guilt and t.is_submitted and not t.has_spoken for t in self._turns.values())
+        for number, turn in self._turns.items():
+            if turn.is_submitted or turn.is_over or (turn.guilt and is_tried):
+                continue
+            turn.is_submitted, turn.has_spoken = True, False
+            is_tried = is_tried or turn.guilt > 0
+            self._submit(number, turn)
+
     def _submit(self, number: int, turn: _Turn) -> None:
-        turn.is_submitted = True
         self._send(Submit(number, turn.prompt, turn.seed, tuple(turn.tokens), turn.stem))
 
     def _send(self, message: Submit | Cancel | Count) -> None:
@@ -237,8 +257,7 @@ class TransformersEngine:
                 self._state, self._reason = "ready", None
                 for number, (prompt, _) in self._questions.items():
                     self._send(Count(number, prompt))
-                for number, turn in self._turns.items():
-                    self._submit(number, turn)
+                self._offer()
             case Deltas(deltas):
                 for delta in deltas:
                     self._deliver(delta)
@@ -255,8 +274,9 @@ class TransformersEngine:
         if turn is None:
             return
         if isinstance(delta, Refused):
-            turn.is_submitted = False
+            turn.is_submitted, turn.is_over = False, True
             turn.parts.put_nowait(_error(delta))
+            self._offer()
             return
         turn.tokens.extend(delta.tokens)
         for part in delta.parts:
@@ -265,17 +285,24 @@ class TransformersEngine:
                     continue
                 turn.is_started = True
             if isinstance(part, Stop):
-                turn.is_submitted = False
+                turn.is_submitted, turn.is_over = False, True
             turn.parts.put_nowait(part)
+        if turn.is_over or (delta.tokens and not turn.has_spoken):
+            turn.has_spoken = True
+            self._offer()
 
     def _take_back(self, problem: str) -> None:
-        """Turns of a process that died wait for the next one, unless they have seen two die."""
-        for turn in self._turns.values():
-            if not turn.is_submitted:
-                continue
+        """Turns of a process that died wait for the next one, unless they were there too often.
+
+        Who had said nothing yet is likelier at fault.
+        """
+        lost = [turn for turn in self._turns.values() if turn.is_submitted]
+        were_all_heard = all(turn.has_spoken for turn in lost)
+        for turn in lost:
             turn.is_submitted = False
-            turn.crashes += 1
-            if turn.crashes >= _MOST_CRASHES:
+            turn.guilt += _SPARED if turn.has_spoken and not were_all_heard else 1
+            if turn.guilt >= _MOST_GUILT:
+                turn.is_over = True
                 turn.parts.put_nowait(EngineFailed(f"The model failed twice on this turn: {problem}"))
 
     def _give_up(self, problem: str) -> None:
@@ -285,7 +312,7 @@ class TransformersEngine:
 
     def _fail_all(self, problem: str) -> None:
         for turn in self._turns.values():
-            turn.is_submitted = False
+            turn.is_submitted, turn.is_over = False, True
             turn.parts.put_nowait(EngineFailed(problem))
         for _, answer in self._questions.values():
             if not answer.done():
