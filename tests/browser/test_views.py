@@ -31,6 +31,24 @@ def test_a_run_can_be_looked_through(scripted, visit):
     expect(page.locator(".events")).to_contain_text("thread.run.completed")
 
 
+def test_a_run_tells_what_it_was_not_shown(scripted, visit):
+    def cut(route: Route) -> None:
+        trace = route.fetch().json()
+        trace["turns"][0] |= {"left_out_messages": ["msg_1"], "left_out_steps": ["step_1", "step_2"]}
+        route.fulfill(json=trace)
+
+    page = visit(scripted)
+    page.route("**/trace", cut)
+    ask(page, "Hello")
+    done(page)
+
+    page.get_by_role("link", name="Look inside").click()
+
+    expect(page.locator(".warning")).to_have_text(
+        ["Truncation left out 1 messages: msg_1", "Truncation left out 2 steps of calls: step_1, step_2"]
+    )
+
+
 def test_a_run_is_looked_at_again_once_the_server_is_back(scripted, visit):
     page = visit(scripted)
     ask(page, "Talk slowly")

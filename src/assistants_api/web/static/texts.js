@@ -200,6 +200,7 @@ const ZH = {
   results: "条结果",
   score: "得分",
   "shown to the model": "个给模型看了",
+  "steps of calls": "个调用步骤",
   stopping: "正在停止",
   tokens: "词元",
 };

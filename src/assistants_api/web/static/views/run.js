@@ -79,8 +79,10 @@ function Turn({ turn, number }) {
       <div><dt>${t("Took")}</dt><dd>${ms(took)}</dd></div>
       <div><dt>${t("Speed")}</dt><dd>${took && made ? `${(made / took).toFixed(1)} /s` : "–"}</dd></div>
     </dl>
-    ${turn.left_out_messages?.length > 0 &&
-    html`<p class="warning">${t("Truncation left out")} ${turn.left_out_messages.length} ${t("messages")}: <span class="mono">${turn.left_out_messages.join(", ")}</span></p>`}
+    ${[["messages", turn.left_out_messages], ["steps of calls", turn.left_out_steps]].map(
+      ([what, ids]) =>
+        ids?.length > 0 && html`<p key=${what} class="warning">${t("Truncation left out")} ${ids.length} ${t(what)}: <span class="mono">${ids.join(", ")}</span></p>`,
+    )}
     ${turn.prompt && html`<details><summary>${t("The exact prompt")}</summary><${Code} text=${turn.prompt} label=${t("The exact prompt")} /></details>`}
     <details><summary>${turn.messages.length} ${t("messages")}</summary><${Code} text=${JSON.stringify(turn.messages, null, 2)} /></details>
     ${turn.answer_start && html`<details><summary>${t("The answer so far, which was continued")}</summary><${Code} text=${turn.answer_start} /></details>`}
