@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Select, text
 
 from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.job import JobKind
@@ -34,7 +34,9 @@ from assistants_api.services.vector_stores import (
 )
 from assistants_api.store.documents import Documents
 from assistants_api.store.opening import downgrade, migrate, open_database, upgrade
+from assistants_api.store.replies import KeptReply
 from assistants_api.store.steps import Steps
+from assistants_api.store.transaction import Tx
 from assistants_api.store.vector_stores import StoreFiles
 from assistants_api.store.wake import Wake
 from assistants_api.worker.ingesting import FileCarrier
@@ -362,6 +364,30 @@ async def test_who_deletes_what_a_thread_names_holds_the_thread_before_the_store
         await tx.vector_stores.hold(store.id)
 
     await deleting
+
+
+async def test_a_key_that_is_given_up_while_it_is_claimed_is_claimed(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The request that had it failed at this moment, and is sent again."""
+    claim = KeptReply("owner", "key", "fingerprint", datetime.now(UTC))
+    async with postgres.begin() as tx:
+        assert await tx.replies.claim(claim) is None
+    execute, is_dropped = Tx.execute, False
+
+    async def execute_and_be_overtaken(self: Any, statement: Any, *given: Any) -> Any:
+        nonlocal is_dropped
+        if isinstance(statement, Select) and not is_dropped:
+            is_dropped = True
+            async with postgres.begin() as other:
+                await other.replies.drop("owner", "key")
+        return await execute(self, statement, *given)
+
+    monkeypatch.setattr(Tx, "execute", execute_and_be_overtaken)
+    async with postgres.begin() as tx:
+        assert await tx.replies.claim(claim) is None
+
+    assert is_dropped
 
 
 async def test_a_run_is_read_though_its_open_message_is_changed_meanwhile(

@@ -48,12 +48,14 @@ class Replies:
         )
         insert = sqlite.insert if self.session.is_sqlite else postgresql.insert
         values = {name: getattr(reply, name) for name in ("owner", "key", "fingerprint", "created_at")}
-        result = await self.session.execute(insert(table).values(values).on_conflict_do_nothing())
-        if result.rowcount == 1:
-            return None
         wanted = (table.c.owner == reply.owner) & (table.c.key == reply.key)
-        row = (await self.session.execute(select(table).where(wanted))).one()
-        return KeptReply(**row._mapping)
+        while True:
+            result = await self.session.execute(insert(table).values(values).on_conflict_do_nothing())
+            if result.rowcount == 1:
+                return None
+            row = (await self.session.execute(select(table).where(wanted))).first()
+            if row is not None:  # else the claim that was there is given up by now
+                return KeptReply(**row._mapping)
 
     async def keep(self, reply: KeptReply) -> None:
         """Write the answer of a claim."""
