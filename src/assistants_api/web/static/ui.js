@@ -30,27 +30,39 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 const escaped = (text) => text.replace(/[&<>"]/g, (mark) => ESCAPES[mark]);
 const written = (text) => escaped(text).replaceAll("\n", "<br>");
-// Between its marks there is no empty line and no second closing mark.
-const FORMULA = [["\\\\\\(", "\\\\\\)"], ["\\\\\\[", "\\\\\\]"], ["\\$\\$", "\\$\\$"]]
-  .map(([opens, closes]) => `${opens}(?:(?!${closes}|\\n[ \\t]*\\n)[^])+${closes}`)
-  .join("|");
+const CLOSES = { "\\(": "\\)", "\\[": "\\]", $$: "$$" };
+const LONGEST_FORMULA = 4000;
+/** The formula that a text begins with, up to its first closing mark and over no empty line; else nothing. */
+function formulaAt(text) {
+  const closes = CLOSES[text.slice(0, 2)];
+  const end = closes ? text.slice(0, LONGEST_FORMULA).indexOf(closes, 2) : -1;
+  const raw = text.slice(0, end + 2);
+  return end > 2 && !/\n[ \t]*\n/.test(raw) ? raw : "";
+}
 /** A formula stays as it was written: Markdown would take backslashes and stars out of it. */
-const formula = (level, pattern, start, wrapped) => ({
+const formula = (level, find, wrapped, start) => ({
   name: `${level}Formula`,
   level,
-  start: (text) => text.match(start)?.index,
+  start,
   tokenizer: (text) => {
-    const [raw] = pattern.exec(text) ?? [];
-    return raw && { type: `${level}Formula`, raw };
+    const raw = find(text);
+    return raw ? { type: `${level}Formula`, raw } : undefined;
   },
   renderer: ({ raw }) => wrapped(written(raw.trim())),
 });
+/** One that is a paragraph of its own, whatever its lines begin with. */
+function formulaBlock(text) {
+  const raw = formulaAt(text);
+  const rest = raw && /^[ \t]*(?:\n|$)/.exec(text.slice(raw.length, raw.length + LONGEST_FORMULA));
+  return rest ? raw + rest[0] : "";
+}
+/** One in a line. A single dollar sign opens it only where a price does not. */
+const formulaInline = (text) => formulaAt(text) || /^\$(?![\s$])[^$\n]*[^\s$\\]\$(?!\d)/.exec(text)?.[0];
 // What looks like HTML was written to be read (`List<String>`, `<form>`); only a broken line is one. Images are not fetched.
 marked.use({
   extensions: [
-    formula("block", new RegExp(`^ {0,3}(?:${FORMULA})[ \\t]*(?:\\n|$)`), /^ {0,3}(?:\\[([]|\$\$)/m, (text) => `<p>${text}</p>`),
-    // A single dollar sign opens one only where a price does not.
-    formula("inline", new RegExp(`^(?:${FORMULA}|\\$(?![\\s$])[^$\\n]*[^\\s$\\\\]\\$(?!\\d))`), /\\[([]|\$/, (text) => text),
+    formula("block", formulaBlock, (text) => `<p>${text}</p>`),
+    formula("inline", formulaInline, (text) => text, (text) => text.match(/\\[([]|\$/)?.index),
   ],
   renderer: {
     html: ({ text, block }) => {
