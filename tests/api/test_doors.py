@@ -148,6 +148,36 @@ async def test_a_stream_that_breaks_says_so_and_ends(http, monkeypatch):
     assert done == "event: done\ndata: [DONE]"
 
 
+@pytest.mark.parametrize(
+    ("accept", "ids"),
+    [
+        ("*/*", 0),
+        ("application/json, text/plain, */*", 0),
+        ("text/event-stream", 11),
+        ("TEXT/Event-Stream;q=1", 11),
+    ],
+)
+async def test_a_run_streams_as_the_original_did_but_for_those_who_accept_event_streams(
+    open_client, accept, ids
+):
+    """Readers that apps wrote for the original take all that follows `data: ` in an event for JSON."""
+    async with open_client(ScriptedEngine([[Text("Yes.")]]), works=True) as http:
+        assistant = await made(http, "/v1/assistants", model="m")
+        thread = await made(http, "/v1/threads", messages=[{"role": "user", "content": "Well?"}])
+        url = f"/v1/threads/{thread['id']}/runs"
+
+        asked = {"assistant_id": assistant["id"], "stream": True}
+        streamed = (await http.post(url, json=asked, headers={"accept": accept})).text
+        run = (await http.get(url)).json()["data"][0]
+        followed = (await http.get(f"{url}/{run['id']}/events", headers={"accept": accept})).text
+
+    assert len(re.findall(r"^id: \d+$", streamed, re.MULTILINE)) == ids
+    for event in streamed.split("\n\n")[:-2] if not ids else ():
+        assert json.loads(event[event.index("data: ") + 6 :])["object"].startswith("thread.")
+    assert re.sub(r"\nid: \d+\n", "\n", followed) == re.sub(r"\nid: \d+\n", "\n", streamed)
+    assert "\nid: 1\n" in followed
+
+
 async def test_proxies_are_told_to_pass_a_stream_on_as_it_comes(open_client):
     """`no-transform`, or the compression of Express, Next.js and webpack's dev server keeps it until its end."""
     async with open_client(ScriptedEngine([[Text("Yes.")]] * 2), works=True) as http:

@@ -16,6 +16,7 @@ from tests.e2e.topology import BETA, Topology, running
 
 WORDS = 150
 COUNTED = "".join(f"{n} " for n in range(WORDS))
+WITH_IDS = {**BETA, "Accept": "text/event-stream"}
 SCRIPT: list[Any] = [
     {"when": "count", "steps": [step for n in range(WORDS) for step in (f"{n} ", {"pause": 0.02})]},
     {"when": "and then nothing", "steps": ["One ", {"pause": 3600}]},
@@ -77,7 +78,7 @@ class Reading:
 
     def _read(self) -> None:
         try:
-            with httpx.stream("POST", self._url, json=self._body, headers=BETA, timeout=60) as response:
+            with httpx.stream("POST", self._url, json=self._body, headers=WITH_IDS, timeout=60) as response:
                 for piece in response.iter_raw():
                     with self._news:
                         self.raw += piece

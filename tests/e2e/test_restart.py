@@ -13,6 +13,7 @@ from tests.checks.stream_order import check_stream, parse_stream
 from tests.conformance.serving import Served, serving, start
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
+WITH_IDS = {**BETA, "Accept": "text/event-stream"}
 COUNTED = "".join(f"{n} " for n in range(60))
 SCRIPT = [{"when": "count", "steps": [step for n in range(60) for step in (f"{n} ", {"pause": 0.03})]}]
 
@@ -34,7 +35,7 @@ class Stream:
         self._thread.start()
 
     def _read(self) -> None:
-        with httpx.stream("POST", self.url, json=self.body, headers=BETA, timeout=60) as response:
+        with httpx.stream("POST", self.url, json=self.body, headers=WITH_IDS, timeout=60) as response:
             for line in response.iter_lines():
                 self.raw += line.encode() + b"\n"
                 if not self.run and line.startswith("data: {"):

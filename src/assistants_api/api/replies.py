@@ -18,7 +18,7 @@ from assistants_api.domain.run import Run
 from assistants_api.store.log import Log
 from assistants_api.wire import base
 from assistants_api.wire.problems import error_body
-from assistants_api.wire.run_events import DONE, error_frame, frame
+from assistants_api.wire.run_events import DONE, error_frame, frame, without_id
 from assistants_api.wire.runs import RunObject
 from assistants_api.wire.vector_stores import VectorStoreFileBatchObject, VectorStoreFileObject
 
@@ -68,15 +68,22 @@ def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) 
 
 
 class RunStream(EventSourceResponse):
-    """The stream of one leg of a run; which one, so that it can be sent again."""
+    """The stream of one leg of a run; which one, so that it can be sent again.
+
+    As the original's, its events have no ids, unless the client says that it accepts event streams: a reader
+    that an app wrote for the original may take all that follows `data: ` in an event for JSON.
+    """
 
     run_id: str
     after: int
     is_whole = False
+    shows_ids = False
     on_leave: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; when the client leaves before its end, do what is to be done then."""
+        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        self.shows_ids = b"text/event-stream" in accepted.lower()
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -122,7 +129,7 @@ def stream(
 async def _told(frames: AsyncIterator[bytes], response: RunStream) -> AsyncIterator[bytes]:
     """The frames, and a word to the response once there are no more."""
     async for each in frames:
-        yield each
+        yield each if response.shows_ids else without_id(each)
     response.is_whole = True
 
 

@@ -87,6 +87,12 @@ def frame(entry: LogEntry, *, has_content: bool = False) -> bytes:
     return f"event: {name}\ndata: {data}\nid: {entry.seq}\n\n".encode()
 
 
+def without_id(framed: bytes) -> bytes:
+    """The event without its id, if it has one: the data is one line, so none of it looks like that."""
+    shown, mark, _ = framed.rpartition(b"\nid: ")
+    return shown + b"\n\n" if mark else framed
+
+
 def error_frame(error: dict[str, Any]) -> bytes:
     """A broken stream's last word; nested, because SDKs drop the flat form."""
     return f"event: error\ndata: {_line({'error': error})}\n\n".encode()
