@@ -67,6 +67,9 @@ def mistral(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return of_family(tmp_path_factory.mktemp("mistral"), "[TOOL_CALLS]")
 
 
+CALL = """<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>"""
 NEWER = {
     "plain": ("[TOOL_CALLS]name[ARGS]", ()),
     "special": ("[TOOL_CALLS]name[ARGS]", ("[TOOL_CALLS]", "[ARGS]")),
@@ -85,7 +88,10 @@ def of_family(folder: Path, marker: str, special: Sequence[str] = ()) -> Any:
     """The tiny model, whose template has this marker for calls."""
     from assistants_api.engine.model import Model
 
-    template = tiny.TEMPLATE.replace("<tool_call>", marker).replace("</tool_call>", "")
+    head = marker.replace("name", "{{ call.function.name }}").replace("]id[", "]abc123def[")
+    newer = f"{head}{{{{ call.function.arguments | tojson }}}}"
+    template = tiny.TEMPLATE.replace(CALL, newer) if "name" in marker else tiny.TEMPLATE
+    template = template.replace("<tool_call>", marker).replace("</tool_call>", "")
     return Model(EngineConfig(model=tiny.build(folder, template=template, special=special)))
 
 
