@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Response
 from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import AppStatus, EventSourceResponse
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from assistants_api.domain.errors import Closing, NotFound, Problem
@@ -70,8 +71,9 @@ def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) 
 class RunStream(EventSourceResponse):
     """The stream of one leg of a run; which one, so that it can be sent again.
 
-    As the original's, its events have no ids, unless the client says that it accepts event streams: a reader
-    that an app wrote for the original may take all that follows `data: ` in an event for JSON.
+    Scripts of pages and of Node, and whoever wants JSON, get the original's form, without ids, unless they
+    name event streams in `Accept`: what apps wrote for the original often takes all that follows `data: ` in
+    an event for JSON.
     """
 
     run_id: str
@@ -82,8 +84,10 @@ class RunStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; when the client leaves before its end, do what is to be done then."""
-        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
-        self.shows_ids = b"text/event-stream" in accepted.lower()
+        headers = Headers(scope=scope)
+        accept = ",".join(headers.getlist("accept")).lower()
+        is_plain = "application/json" in accept or "sec-fetch-mode" in headers
+        self.shows_ids = "text/event-stream" in accept or not is_plain
         try:
             await super().__call__(scope, receive, send)
         finally:
