@@ -1,5 +1,6 @@
 """A prompt whose beginning was read before is not read again; where its thread goes on alone, nothing is copied either."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,19 @@ def test_a_prompt_that_begins_like_a_running_answer_s_is_not_read_again(model: A
     assert cached(loop, 2) > 60
     assert loop.text(1) == alone(model, a_prompt(QUESTION, max_tokens=60))
     assert loop.text(2) == alone(model, a_prompt(QUESTION + "hello", max_tokens=10))
+
+
+def test_of_an_answer_that_goes_on_only_the_prompt_counts_as_kept(model: Any) -> None:
+    """What was said before is no part of the prompt's tokens, so more than all of them could be kept."""
+    loop = Loop(model)
+    goes_on = replace(a_prompt(QUESTION, max_tokens=10), answer_start="it runs and runs and runs")
+    for turn in (1, 2):
+        loop.submit(turn, goes_on)
+        loop.run()
+
+    started = loop.parts[2][0]
+    assert isinstance(started, Started)
+    assert started.cached_tokens == started.prompt_tokens
 
 
 @pytest.mark.parametrize("chunk", [40, 512])

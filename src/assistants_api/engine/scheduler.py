@@ -117,7 +117,7 @@ class Scheduler:
             self._reused += row.filled
             self._filling.append(row)
             if not row.is_started:  # one that has paused goes on
-                row.cached = row.filled
+                row.cached = min(row.filled, row.asked)
                 told.append(Delta(row.turn, (), (row.start(),)))
 
     def _pause(self) -> None:
