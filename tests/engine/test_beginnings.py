@@ -133,7 +133,7 @@ def test_a_prompt_that_begins_like_a_running_answer_s_is_not_read_again(model: A
 def test_of_an_answer_that_goes_on_only_the_prompt_counts_as_kept(model: Any) -> None:
     """What was said before is no part of the prompt's tokens, so more than all of them could be kept."""
     loop = Loop(model)
-    goes_on = replace(a_prompt(QUESTION, max_tokens=10), answer_start="it runs and runs and runs")
+    goes_on = replace(a_prompt(QUESTION, max_tokens=60), answer_start="it runs and runs and runs")
     for turn in (1, 2):
         loop.submit(turn, goes_on)
         loop.run()
