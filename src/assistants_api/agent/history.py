@@ -91,6 +91,11 @@ def asked(call: Mapping[str, Any]) -> ToolCall:
     return ToolCall(call["id"], call["type"], call["arguments"])
 
 
+def answered(call: Mapping[str, Any]) -> str:
+    """What a step's call brought the model."""
+    return str(call["function"]["output"] if call["type"] == "function" else call["output"])
+
+
 def _called(calls: Iterable[Mapping[str, Any]]) -> tuple[ChatMessage, ...]:
     """The assistant's message with these calls, and their outputs."""
     calls = tuple(calls)
@@ -117,8 +122,3 @@ def _chat_part(part: JsonObject) -> JsonObject:
     if part["type"] == "text":
         return {"type": "text", "text": part["text"]["value"]}
     return part
-
-
-def answered(call: Mapping[str, Any]) -> str:
-    """What a step's call brought the model."""
-    return str(call["function"]["output"] if call["type"] == "function" else call["output"])
