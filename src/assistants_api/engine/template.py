@@ -5,7 +5,7 @@ Hermes form; a model without a template is given a plain one. docs/models.md sho
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -158,15 +158,8 @@ class Template:
         incomplete: str | None = None
         if tools and self.family is LLAMA:  # shows tools in the first message, whoever said it
             messages = _begun_by_user(messages)
-        short = _with_short_ids(messages)
-        single = _with_single_calls(messages)
-        shapes = [messages, short, single, _with_short_ids(single), _merged(messages), _merged(short)]
-        shapes += [_merged(_without_system(short)), _merged(single)]
-        shapes += [_merged(_without_system(_with_short_ids(single)))]
-        shapes += [begun for shape in shapes if (begun := _begun_by_user(shape)) is not shape]
-        shapes += list(map(_with_arguments_as_text, shapes))
         for given in (tools,) if tools or not self.knows_tools else (None, []):
-            for shape in shapes:
+            for shape in _shapes(messages):
                 try:
                     text = self._apply(shape, given, effort)
                 except (TemplateError, TypeError, ValueError, LookupError) as error:
@@ -279,6 +272,29 @@ def _merged(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         else:
             merged.append(message)
     return merged
+
+
+def _shapes(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The messages, then the same in other ways: none is made before it is asked for."""
+    made = []
+    for shape in _told_otherwise(messages):
+        made.append(shape)
+        yield shape
+    begun = [begun for shape in made if (begun := _begun_by_user(shape)) is not shape]
+    yield from begun
+    yield from map(_with_arguments_as_text, (*made, *begun))
+
+
+def _told_otherwise(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    yield messages
+    yield (short := _with_short_ids(messages))
+    yield (single := _with_single_calls(messages))
+    yield (short_single := _with_short_ids(single))
+    yield _merged(messages)
+    yield _merged(short)
+    yield _merged(_without_system(short))
+    yield _merged(single)
+    yield _merged(_without_system(short_single))
 
 
 def _with_short_ids(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
