@@ -67,7 +67,7 @@ async def create_completion(
 async def cancel_completion(db: Database, completion_id: str) -> bool:
     """End a completion that nobody waits for any more; a worker that holds it is fenced out and told."""
     async with db.begin() as tx:
-        await tx.jobs.hold(completion_id)
+        await tx.jobs.hold_of(completion_id)
         completion = await tx.completions.find(completion_id, for_update=True)
         if completion is None or completion.is_final:
             return False

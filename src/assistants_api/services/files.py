@@ -46,7 +46,7 @@ async def read_file(db: Database, blobs: Blobs, file_id: str) -> tuple[File, Asy
 async def delete_file(db: Database, blobs: Blobs, file_id: str) -> None:
     """Remove a file: from every vector store, from every list of the code interpreter, and its bytes."""
     async with db.begin() as tx:
-        await tx.jobs.hold(file_id)
+        await tx.jobs.hold_of(file_id)
         # Threads before stores, as who adds a message or a run.
         await tx.assistants.drop(file_id)
         await tx.threads.drop(file_id)

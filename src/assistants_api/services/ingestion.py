@@ -53,7 +53,7 @@ async def want_renewed(db: Database, embedder: str, now: datetime) -> int:
 async def end_abandoned_file(db: Database, file_id: str) -> bool:
     """Fail a file that several workers were lost over, in every store that still waits for it."""
     async with db.begin() as tx:
-        await tx.jobs.hold(file_id)
+        await tx.jobs.hold_of(file_id)
         if await tx.jobs.is_held(file_id):
             return False
         await tx.files.find(file_id, for_update=True)

@@ -159,7 +159,7 @@ async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -
     async with db.begin() as tx:
         if (await run_of(tx, thread_id, run_id)).is_waiting:
             await tx.threads.hold(thread_id)  # before those that wait for it, as who adds one to them
-        await tx.jobs.hold(run_id)
+        await tx.jobs.hold_of(run_id)
         run = await tx.runs.hold(run_id)
         if run.is_final or run.status is RunStatus.CANCELLING:
             raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
@@ -268,7 +268,7 @@ async def _end_all(db: Database, thread_id: str, now: datetime) -> list[str]:
         active = await tx.runs.active_on(thread_id)
         if active is None:
             return []
-        await tx.jobs.hold(active.id)
+        await tx.jobs.hold_of(active.id)
         run = await tx.runs.hold(active.id)
         await tx.threads.hold(thread_id)
         # Before it: none of them is to have its turn.

@@ -71,7 +71,7 @@ async def sweep(db: Database, blobs: Blobs) -> int:
 async def expire_run(db: Database, run_id: str) -> bool:
     """End a run whose deadline has passed; a worker that still holds it is fenced out."""
     async with db.begin() as tx:
-        await tx.jobs.hold(run_id)
+        await tx.jobs.hold_of(run_id)
         run = await tx.runs.hold(run_id)
         now = await tx.now()
         if run.is_final or run.deadline > now:
@@ -85,7 +85,7 @@ async def expire_run(db: Database, run_id: str) -> bool:
 async def end_abandoned(db: Database, run_id: str) -> bool:
     """End a run that no worker will take up again: cancelled if that was asked for, else failed."""
     async with db.begin() as tx:
-        await tx.jobs.hold(run_id)
+        await tx.jobs.hold_of(run_id)
         run = await tx.runs.hold(run_id)
         if run.is_final or await tx.jobs.is_held(run_id):
             return False
@@ -106,7 +106,7 @@ async def end_abandoned(db: Database, run_id: str) -> bool:
 async def expire_completion(db: Database, completion_id: str) -> bool:
     """End a completion whose deadline has passed; a worker that still holds it is fenced out."""
     async with db.begin() as tx:
-        await tx.jobs.hold(completion_id)
+        await tx.jobs.hold_of(completion_id)
         completion = await tx.completions.hold(completion_id)
         if completion.is_final or completion.deadline > await tx.now():
             return False
@@ -119,7 +119,7 @@ async def expire_completion(db: Database, completion_id: str) -> bool:
 async def end_abandoned_completion(db: Database, completion_id: str) -> bool:
     """End a completion that no worker will take up again."""
     async with db.begin() as tx:
-        await tx.jobs.hold(completion_id)
+        await tx.jobs.hold_of(completion_id)
         completion = await tx.completions.hold(completion_id)
         if completion.is_final or await tx.jobs.is_held(completion_id):
             return False
@@ -132,7 +132,7 @@ async def end_abandoned_completion(db: Database, completion_id: str) -> bool:
 async def end_abandoned_delivery(db: Database, delivery_id: str) -> bool:
     """Give up a webhook delivery that no worker will take up again."""
     async with db.begin() as tx:
-        await tx.jobs.hold(delivery_id)
+        await tx.jobs.hold_of(delivery_id)
         delivery = await tx.deliveries.get(delivery_id)
         if delivery.status is not DeliveryStatus.PENDING or await tx.jobs.is_held(delivery_id):
             return False

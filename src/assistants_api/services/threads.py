@@ -59,7 +59,7 @@ async def delete_thread(db: Database, thread_id: str) -> None:
     """Remove the thread with its messages, runs, steps and logs; a run in progress is stopped."""
     async with db.begin() as tx:
         if before := await tx.runs.active_on(thread_id):
-            await tx.jobs.hold(before.id)
+            await tx.jobs.hold_of(before.id)
         await tx.threads.hold(thread_id)
         active = await tx.runs.active_on(thread_id)
         await tx.events.remove_of_thread(thread_id)

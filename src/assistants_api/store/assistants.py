@@ -16,13 +16,6 @@ class Assistants(HasToolResources[Assistant]):
     kind = Assistant
     noun = "assistant"
 
-    async def hold(self, id: str) -> Assistant:
-        """The assistant, its row held until the transaction ends: what changes it happens in turn."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def page(self, query: PageQuery) -> Page[Assistant]:
         """Assistants by creation."""
         return await self._page(query)

@@ -22,13 +22,6 @@ class Completions(Repository[Completion]):
     kind = Completion
     noun = "chat completion"
 
-    async def hold(self, id: str) -> Completion:
-        """The completion, its row held until the transaction ends."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def finish(self, ended: Completion) -> None:
         """Write the end of a completion that is open; else `Conflict`."""
         values = self.values(ended)

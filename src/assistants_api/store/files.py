@@ -28,13 +28,6 @@ class Files(Repository[File]):
         """Files by creation, those of one purpose if asked."""
         return await self._page(query) if purpose is None else await self._page(query, purpose=purpose)
 
-    async def hold(self, id: str) -> File:
-        """The file, its row held until the transaction ends."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def all_of(self, ids: Collection[str], *, for_update: bool = False) -> dict[str, File]:
         """The files with these ids, by id; the first that is missing is `NotFound`.
 
@@ -78,13 +71,6 @@ class Uploads(Repository[Upload]):
     table = tables.uploads
     kind = Upload
     noun = "upload"
-
-    async def hold(self, id: str) -> Upload:
-        """The upload, its row held until the transaction ends."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
 
     async def overdue(self, now: datetime, limit: int = 100) -> list[str]:
         """Ids of pending uploads whose hour is over."""

@@ -105,7 +105,7 @@ class Jobs(Repository[Job]):
         rows: Any = await self.session.execute(statement, _named(leases))
         return {Lease(*row) for row in rows}
 
-    async def hold(self, subject_id: str) -> None:
+    async def hold_of(self, subject_id: str) -> None:
         """Holds the open jobs of this subject until the transaction ends.
 
         Whoever may end them does so before holding what they are about: workers hold the two in this order.

@@ -44,6 +44,13 @@ class Repository(Generic[T]):
         row = (await self.session.execute(statement, {"wanted": id})).first()
         return None if row is None else self.thing(row)
 
+    async def hold(self, id: str) -> T:
+        """As `get`; its row is held until the transaction ends, so what changes it happens in turn."""
+        found = await self.find(id, for_update=True)
+        if found is None:
+            raise self.missing(id)
+        return found
+
     async def save(self, thing: T) -> None:
         """Write every field of an existing object."""
         values = self.values(thing)

@@ -35,13 +35,6 @@ class Runs(Repository[Run]):
         """Runs of a thread by creation."""
         return await self._page(query, thread_id=thread_id)
 
-    async def hold(self, id: str) -> Run:
-        """The run, its row held until the transaction ends."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def move(self, before: Run, after: Run) -> None:
         """Write `after` if the row still has the status of `before`; else `Conflict`. Ends are announced."""
         values = self.values(after)

@@ -18,13 +18,6 @@ class Threads(HasToolResources[Thread]):
     kind = Thread
     noun = "thread"
 
-    async def hold(self, id: str) -> Thread:
-        """The thread, its row held until the transaction ends: what happens on a thread happens in turn."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def page(self, query: PageQuery, metadata: Mapping[str, str]) -> Page[Thread]:
         """Threads by creation whose metadata has every given pair."""
         conditions = [

@@ -34,13 +34,6 @@ class VectorStores(Repository[VectorStore]):
         """Stores by creation."""
         return await self._page(query)
 
-    async def hold(self, id: str) -> VectorStore:
-        """The store, its row held until the transaction ends: its files change in turn."""
-        found = await self.find(id, for_update=True)
-        if found is None:
-            raise self.missing(id)
-        return found
-
     async def hold_all(self, ids: Collection[str]) -> None:
         """Hold those of the stores that are there, in an order in which everybody holds them."""
         c = self.table.c
