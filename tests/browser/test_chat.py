@@ -258,6 +258,40 @@ def test_retry_takes_away_all_that_the_run_had_said(scripted, visit):
     expect(answers(page)).to_have_text(said)
 
 
+def test_an_answer_stays_until_a_run_in_its_place_is_accepted(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    question, thread = page.locator(".message.user"), page.url.rpartition("/")[2]
+    refuse_runs(page)
+
+    page.get_by_role("button", name="Retry").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("Too much is waiting.")
+    expect(page.get_by_role("button", name="Retry")).to_be_enabled()
+    kept = httpx.get(f"{scripted.base_url}/threads/{thread}/messages", headers=BETA).json()["data"]
+    assert [message["role"] for message in kept] == ["assistant", "user"]
+    page.reload()
+    expect(answers(page)).to_have_count(1)
+    expect(question).to_have_count(1)
+
+
+def test_retry_leaves_an_answer_that_others_have_followed_elsewhere(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    thread = page.url.rpartition("/")[2]
+    path = f"{scripted.base_url}/threads/{thread}/messages"
+    more = httpx.post(path, json={"role": "user", "content": "And then?"}, headers=BETA)
+    assert more.status_code == 200, more.text
+
+    page.get_by_role("button", name="Retry").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("newest messages")
+    kept = httpx.get(path, headers=BETA).json()["data"]
+    assert [message["role"] for message in kept] == ["user", "assistant", "user"]
+
+
 HELD_FRAMES = """
 window.held = new Map();
 window.requestAnimationFrame = (callback) => (held.set(held.size + 1, callback), held.size);
@@ -520,7 +554,7 @@ def refuse_runs(page: Page) -> None:
     def refused(route: Route) -> None:
         route.fulfill(status=429, json=problem) if route.request.method == "POST" else route.fallback()
 
-    page.route("**/runs", refused)
+    page.route(re.compile(r"/runs(\?|$)"), refused)
 
 
 def test_a_question_that_is_refused_can_be_sent_again(scripted, visit):
@@ -530,7 +564,7 @@ def test_a_question_that_is_refused_can_be_sent_again(scripted, visit):
     ask(page, "What a long question")
     expect(page.get_by_role("alert")).to_contain_text("Too much is waiting.")
     expect(field).to_have_value("What a long question")
-    page.unroute("**/runs")
+    page.unroute_all()
     field.press("Enter")
     done(page)
 
@@ -539,7 +573,7 @@ def test_a_question_that_is_refused_can_be_sent_again(scripted, visit):
     expect(page.get_by_role("alert").locator("p")).to_have_count(2)
     expect(field).to_have_value("And another")
     expect(page.locator(".message.user")).to_have_count(1)
-    page.unroute("**/runs")
+    page.unroute_all()
     field.press("Enter")
     expect(answers(page)).to_have_count(2)
     done(page)

@@ -322,8 +322,11 @@ export default function Chat({ route, go }) {
   const toFoot = () => reading.current && foot.current?.scrollIntoView({ block: "end" });
   useLayoutEffect(toFoot, [live, messages]);
 
-  /** A run of the chosen assistant on `thread`, or with `asked.thread` on a new one; shown unless the reader has gone elsewhere. */
-  const start = async (thread, asked = {}) => {
+  /**
+   * A run of the chosen assistant on `thread`, or with `asked.thread` on a new one; shown unless the reader has gone elsewhere.
+   * The newest messages of the thread may go for it, once it is accepted.
+   */
+  const start = async (thread, asked = {}, insteadOf = []) => {
     const from = place.current;
     const known = assistants ?? (await api.all("/assistants"));
     const chosen = known.find((each) => each.id === assistantId) ?? known[0] ?? (await firstAssistant());
@@ -335,8 +338,10 @@ export default function Chat({ route, go }) {
     const needed = new Set(said.flatMap((each) => each.attachments ?? []).flatMap((each) => (each.tools ?? []).map((tool) => tool.type)));
     const missing = [...needed].filter((type) => !chosen.tools.some((tool) => tool.type === type));
     if (missing.length) body.tools = [...chosen.tools, ...missing.map((type) => ({ type }))];
-    const run = await api.post(thread ? `/threads/${thread}/runs` : "/threads/runs", body);
+    const replaced = insteadOf.map(({ id }) => `instead_of[]=${id}`).join("&");
+    const run = await api.post(thread ? `/threads/${thread}/runs${replaced && `?${replaced}`}` : "/threads/runs", body);
     if (place.current === from) {
+      setMessages((all) => all.filter((each) => !insteadOf.includes(each)));
       if (run.thread_id === from) hear(run);
       else go(`chat/${run.thread_id}`); // which finds the run, and follows it
     }
@@ -388,16 +393,9 @@ export default function Chat({ route, go }) {
       const asked = { role: "user", content: text, attachments: await attached(messages[at]) };
       return start(null, { thread: { messages: [...(await Promise.all(copies)), asked], metadata: title(text) } });
     });
+  // Also what its run had said before it called something.
   const retry = (message) =>
-    working(async () => {
-      // Also what its run had said before it called something.
-      const said = messages.filter((each) => each === message || (each.run_id && each.run_id === message.run_id));
-      for (const each of said.reverse()) {
-        await api.remove(`/threads/${threadId}/messages/${each.id}`);
-        setMessages((all) => all.filter((other) => other.id !== each.id));
-      }
-      return start(threadId);
-    });
+    working(() => start(threadId, {}, messages.filter((each) => each === message || (each.run_id && each.run_id === message.run_id))));
   const stop = () => live.run && api.post(`/threads/${live.run.thread_id}/runs/${live.run.id}/cancel`).catch(fail);
   const drop = async (thread) => {
     try {
