@@ -67,8 +67,9 @@ async def http(sqlite_db: Database) -> AsyncIterator[httpx.AsyncClient]:
 class Caller:
     """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
 
-    def __init__(self, app: Any, path: str, body: dict[str, Any]) -> None:
+    def __init__(self, app: Any, path: str, body: dict[str, Any], *, accept: str = "*/*") -> None:
         self._app = app
+        self._accept = accept
         self._path = path
         self._body = json.dumps(body).encode()
         self._sent = False
@@ -81,6 +82,7 @@ class Caller:
             (b"content-type", b"application/json"),
             (b"host", b"test"),
             (b"openai-beta", b"assistants=v2"),
+            (b"accept", self._accept.encode()),
         ]
         scope = {
             "type": "http",

@@ -35,15 +35,20 @@ STREAM_HEADERS = {
 
 
 class Ping(ServerSentEvent):
-    """A comment, without the blank line that ends an event.
+    """A comment: an event without content, or after events with ids less than that.
 
     After an event with an id, the official Python SDK takes a comment with a blank line for an event without
-    data, and fails on it (openai/_streaming.py).
+    data, and fails on it (openai/_streaming.py). Without one, who parts a stream at blank lines finds the
+    comment before the next event.
     """
+
+    def __init__(self, written: bytes = b": ping\n\n") -> None:
+        super().__init__()
+        self._written = written
 
     def encode(self) -> bytes:
         """As it is sent."""
-        return b": ping\n"
+        return self._written
 
 
 def reply(shown: base.Reply | base.Page, headers: dict[str, str] | None = None) -> Response:
@@ -79,6 +84,7 @@ class RunStream(EventSourceResponse):
     run_id: str
     after: int
     is_whole = False
+    is_silent = False  # since a ping was due, which is twice in `PING_SECONDS`
     shows_ids = False
     on_leave: Callable[[], Coroutine[Any, Any, None]] | None = None
 
@@ -96,7 +102,15 @@ class RunStream(EventSourceResponse):
                 _leaving.add(task)
                 task.add_done_callback(_leaving.discard)
 
+    def ping_due(self) -> Ping:
+        """A ping on a silent line, on another nothing: the original had none, and readers by hand expect none."""
+        was_silent, self.is_silent = self.is_silent, True
+        if not was_silent:
+            return Ping(b"")
+        return _PING_AFTER_IDS if self.shows_ids else Ping()
 
+
+_PING_AFTER_IDS = Ping(b": ping\n")
 _leaving: set[asyncio.Task[None]] = set()
 
 
@@ -123,9 +137,10 @@ def stream(
 ) -> Response:
     """The entries as server-sent events; a client that goes away harms nothing."""
     frames = _frames(entries, has_content)
-    response = kind(frames, sep="\n", ping=PING_SECONDS, ping_message_factory=Ping)
+    response = kind(frames, sep="\n", ping=PING_SECONDS, ping_message_factory=lambda: _PING_AFTER_IDS)
     if isinstance(response, RunStream):
         response.body_iterator = _told(frames, response)
+        response.ping_message_factory, response.ping_interval = response.ping_due, PING_SECONDS / 2
     response.headers.update(STREAM_HEADERS)
     return response
 
@@ -133,6 +148,7 @@ def stream(
 async def _told(frames: AsyncIterator[bytes], response: RunStream) -> AsyncIterator[bytes]:
     """The frames, and a word to the response once there are no more."""
     async for each in frames:
+        response.is_silent = False
         yield each if response.shows_ids else without_id(each)
     response.is_whole = True
 
