@@ -103,7 +103,7 @@ class RunStream(EventSourceResponse):
                 task.add_done_callback(_leaving.discard)
 
     def ping_due(self) -> Ping:
-        """A ping on a silent line, on another nothing: the original had none, and readers by hand expect none."""
+        """A ping on a silent line, on another nothing: the original had none, and few readers expect them."""
         was_silent, self.is_silent = self.is_silent, True
         if not was_silent:
             return Ping(b"")
