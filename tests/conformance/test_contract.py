@@ -1,4 +1,4 @@
-"""Every JSON body and every event of the served operations, checked against the protocol's contract."""
+"""Every JSON body and every event of the served operations, against the protocol's contract and our document."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import time
 import httpx
 import pytest
 
+from tests.checks.document import Document
 from tests.checks.schema import check_body, check_event, protocol_file
 from tests.checks.stream_order import check_stream, parse_stream
 from tests.conformance.script import SCRIPT
@@ -22,13 +23,14 @@ class Checked:
     def __init__(self, served: Served) -> None:
         protocol_file("openapi.assistants.json")
         self._http = httpx.Client(base_url=served.base_url, headers=BETA, timeout=60)
+        self.document = Document(httpx.get(f"{served.root}/openapi.json").json())
         self.operations: set[str] = set()
 
     def close(self) -> None:
         self._http.close()
 
     def call(self, operation: str, method: str, path: str, body: object = None) -> dict:
-        response = self._http.request(method, path, json=body)
+        response = self.told(method, path, json=body)
         assert response.status_code == 200, response.text
         assert response.headers["x-request-id"].startswith("req_")
         value = response.json()
@@ -37,7 +39,7 @@ class Checked:
         return value
 
     def upload(self, operation: str, path: str, **form) -> dict:
-        response = self._http.post(path, **form)
+        response = self.told("POST", path, **form)
         assert response.status_code == 200, response.text
         value = response.json()
         check_body(operation, value)
@@ -50,7 +52,7 @@ class Checked:
         return self.upload("createFile", "/files", **form)
 
     def stream(self, path: str, body: dict, *, continues: bool = False) -> list[tuple[str, dict]]:
-        response = self._http.post(path, json={**body, "stream": True})
+        response = self.told("POST", path, json={**body, "stream": True})
         assert response.status_code == 200, response.text
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         return self.checked(response.content, continues=continues)
@@ -62,7 +64,13 @@ class Checked:
         return events
 
     def raw(self, path: str, **given) -> bytes:
-        return self._http.get(path, **given).content
+        return self.told("GET", path, **given).content
+
+    def told(self, method: str, path: str, **given) -> httpx.Response:
+        """A reply, whatever its status, of which our own document tells everything."""
+        response = self._http.request(method, path, **given)
+        self.document.check_reply(response)
+        return response
 
 
 @pytest.fixture(scope="module")
@@ -456,6 +464,74 @@ async def test_many_streams_at_once_stay_apart(server):
         texts = await asyncio.gather(*[one("Hello" if n % 2 else "chinese") for n in range(20)])
 
         assert all(text.startswith("Hello" if n % 2 else "你好") for n, text in enumerate(texts))
+
+
+def test_extensions_are_as_our_document_tells(api, server):
+    asked = api.told("POST", f"{server.root}/assist", json={"question": "Hello"}).json()
+    api.told("POST", f"{server.root}/assist", json={"question": "Hello", "stream": True})
+    path = f"/threads/{asked['thread_id']}"
+    api.told("GET", "/threads?metadata[k]=v")
+    api.told("GET", f"{path}/runs/{asked['run_id']}?wait=1")
+    api.told("GET", f"{path}/runs/{asked['run_id']}/trace")
+    api.told("DELETE", f"{path}/code_session")
+    file = api.file("z.txt", "Zebras.")
+    store = api.call("createVectorStore", "POST", "/vector_stores", {"file_ids": [file["id"]]})
+    trace = api.told("GET", f"/vector_stores/{store['id']}/files/{file['id']}/trace").json()
+
+    assert asked["response"] == "Hello, how can I help you today?"
+    assert trace["object"] == "vector_store.file.trace"
+
+
+def test_chat_is_as_our_document_tells(api):
+    def chat(text: str, **given) -> httpx.Response:
+        body = {"model": "m", "messages": [{"role": "user", "content": text}], **given}
+        return api.told("POST", "/chat/completions", json=body)
+
+    chat("weather", tools=[TOOL])
+    chat("weather", tools=[TOOL], stream=True, stream_options={"include_usage": True})
+    chat("Hello", stream=True, logprobs=True, top_logprobs=2)
+    cut = chat("break", stream=True)
+    kept = chat("Hello", store=True, metadata={"k": "v"}, logprobs=True).json()
+    api.told("GET", "/chat/completions?metadata[k]=v")
+    path = f"/chat/completions/{kept['id']}"
+    api.told("POST", path, json={"metadata": None})
+    api.told("GET", f"{path}/messages")
+    api.told("DELETE", path)
+
+    assert "The model broke." in cut.text
+    assert chat("break").status_code == 502
+
+
+def test_a_stream_that_breaks_says_so_as_our_document_tells(api, server):
+    assistant = api.call("createAssistant", "POST", "/assistants", {"model": "m"})
+    thread = api.call("createThread", "POST", "/threads", asking("slowly"))
+    path = f"/threads/{thread['id']}"
+    run = api.call("createRun", "POST", f"{path}/runs", {"assistant_id": assistant["id"]})
+
+    with httpx.stream("GET", f"{server.base_url}{path}/runs/{run['id']}/events", timeout=60) as response:
+        pieces = response.iter_bytes()
+        begun = next(pieces)
+        api.call("deleteThread", "DELETE", path)
+        raw = begun + b"".join(pieces)
+    response._content = raw
+    api.document.check_reply(response)
+
+    assert b"event: error" in raw
+
+
+def test_refusals_are_as_our_document_tells(api):
+    body = {"messages": asking("Hello")["messages"]}
+    key = {"Idempotency-Key": "of this test"}
+    api.told("POST", "/threads", json=body, headers=key)
+    given = [
+        api.told("GET", "/threads/none"),
+        api.told("GET", "/threads/thread_none"),
+        api.told("POST", "/threads", json={"messages": "none"}),
+        api.told("POST", "/threads", json={**body, "metadata": {"a": "b"}}, headers=key),
+        api.told("POST", "/threads", content=b" " * (9 << 20)),
+    ]
+
+    assert [refused.status_code for refused in given] == [400, 404, 400, 422, 413]
 
 
 SERVED = {

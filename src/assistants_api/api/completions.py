@@ -31,7 +31,9 @@ deployments = APIRouter(prefix="/deployments", route_class=StrictRoute)
 _METADATA: dict[str, Any] = {"x-query-prefix": "metadata["}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The completion, or with `stream: true` its chunks.",
+        "description": (
+            "The completion, or with `stream: true` its chunks; where it breaks, an `ErrorResponse`, then `[DONE]`."
+        ),
         "content": {
             "text/event-stream": {
                 "schema": {"$ref": "#/components/schemas/CreateChatCompletionStreamResponse"}

@@ -109,8 +109,10 @@ def _build(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path, operations in document["paths"].items():
-        for operation in operations.values():
-            operation["responses"].pop("422", None)
+        for method, operation in operations.items():
+            if method != "post":
+                for status in ("409", "422"):
+                    operation["responses"].pop(status, None)
             operation.pop("x-query-prefix", None)
             if path.startswith(("/v1/assistants", "/v1/threads")) and not path.endswith("/events"):
                 operation.setdefault("parameters", []).append(_BETA_HEADER)

@@ -22,10 +22,14 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     for status, words in {
         400: "The request is wrong; the error names the parameter.",
         401: "The API key is missing or wrong.",
+        403: "A page of another host asks, and this server has no API key.",
         404: "There is no such object.",
+        409: "A request with this `Idempotency-Key` is still being answered.",
         413: "The body is too large.",
+        422: "The `Idempotency-Key` stands for another request.",
         429: "Too much work is waiting; `retry-after` says when to try again.",
         500: "The server made a mistake; the error names the request id.",
+        502: "The model gave no answer.",
         503: "A part that is needed is away for now.",
     }.items()
 }

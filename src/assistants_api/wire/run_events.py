@@ -20,7 +20,7 @@ from assistants_api.domain.event import (
     ToolOutputAdded,
 )
 from assistants_api.wire.messages import FileReference, MessageObject
-from assistants_api.wire.problems import ErrorObject
+from assistants_api.wire.problems import ErrorResponse
 from assistants_api.wire.runs import RunObject
 from assistants_api.wire.steps import RunStepObject
 from assistants_api.wire.threads import ThreadObject
@@ -249,7 +249,7 @@ _EVENTS: dict[str, type[BaseModel]] = {
         for name in ("created", "in_progress", "completed", "incomplete")
     },
     "thread.message.delta": MessageDeltaObject,
-    "error": ErrorObject,
+    "error": ErrorResponse,
 }
 
 
