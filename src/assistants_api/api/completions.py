@@ -32,7 +32,7 @@ _METADATA: dict[str, Any] = {"x-query-prefix": "metadata["}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
         "description": (
-            "The completion, or with `stream: true` its chunks; where it breaks, an `ErrorResponse`, then `[DONE]`."
+            "The completion, or with `stream: true` its chunks; a stream that breaks ends with an `ErrorResponse`."
         ),
         "content": {
             "text/event-stream": {
