@@ -31,9 +31,7 @@ deployments = APIRouter(prefix="/deployments", route_class=StrictRoute)
 _METADATA: dict[str, Any] = {"x-query-prefix": "metadata["}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": (
-            "The completion, or with `stream: true` its chunks; a stream that breaks ends with an `ErrorResponse`."
-        ),
+        "description": "The completion, or with `stream: true` its chunks, and an `ErrorResponse` if it breaks.",
         "content": {
             "text/event-stream": {
                 "schema": {"$ref": "#/components/schemas/CreateChatCompletionStreamResponse"}
