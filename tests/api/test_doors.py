@@ -153,6 +153,11 @@ async def test_a_stream_that_breaks_says_so_and_ends(http, monkeypatch):
     [
         ({"accept": "*/*"}, 11),
         ({"accept": "*/*", "sec-fetch-mode": "cors"}, 0),  # fetch, in pages and in Node
+        ({"accept": "*/*", "user-agent": "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)"}, 0),
+        ({"accept": "*/*", "user-agent": "Bun/1.4.5"}, 0),
+        ({"accept": "*/*", "user-agent": "Deno/2.9.6"}, 0),
+        ({"accept": ""}, 0),  # as without: Node's own http, undici, got, superagent
+        ({"accept": "text/event-stream", "user-agent": "node-fetch"}, 11),
         ({"accept": "application/json"}, 0),
         ({"accept": "application/json, text/plain, */*"}, 0),
         ({"accept": "text/event-stream"}, 11),

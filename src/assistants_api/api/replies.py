@@ -26,6 +26,7 @@ from assistants_api.wire.vector_stores import VectorStoreFileBatchObject, Vector
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15
+_SCRIPTS = ("node-fetch", "Bun/", "Deno/")  # whose fetch does not tell how it is used, as that of others
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
 STREAM_HEADERS = {
@@ -76,9 +77,9 @@ def page_reply(model: type[base.Page], item: type[base.Reply], page: Page[Any]) 
 class RunStream(EventSourceResponse):
     """The stream of one leg of a run; which one, so that it can be sent again.
 
-    Scripts of pages and of Node, and whoever wants JSON, get the original's form, without ids, unless they
-    name event streams in `Accept`: what apps wrote for the original often takes all that follows `data: ` in
-    an event for JSON.
+    Scripts of pages and of Node, and whoever wants JSON or does not say what, get the original's form,
+    without ids, unless they name event streams in `Accept`: what apps wrote for the original often takes all
+    that follows `data: ` in an event for JSON.
     """
 
     run_id: str
@@ -92,7 +93,8 @@ class RunStream(EventSourceResponse):
         """Send it; when the client leaves before its end, do what is to be done then."""
         headers = Headers(scope=scope)
         accept = ",".join(headers.getlist("accept")).lower()
-        is_plain = "application/json" in accept or "sec-fetch-mode" in headers
+        is_script = "sec-fetch-mode" in headers or headers.get("user-agent", "").startswith(_SCRIPTS)
+        is_plain = is_script or not accept or "application/json" in accept
         self.shows_ids = "text/event-stream" in accept or not is_plain
         try:
             await super().__call__(scope, receive, send)
