@@ -61,6 +61,7 @@ async def refusing(sqlstate: str, words: str, *then: tuple[str, str]) -> AsyncIt
         ("25006", "cannot execute UPDATE in a read-only transaction"),
         ("57014", "canceling statement due to statement timeout"),
         ("55P03", "canceling statement due to lock timeout"),
+        ("25P03", "terminating connection due to idle-in-transaction timeout"),
     ],
 )
 async def test_a_database_that_does_not_serve_is_unavailable(sqlstate, words):

@@ -119,6 +119,41 @@ async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again
     assert isinstance(trouble, Unavailable)
 
 
+async def test_what_a_process_held_that_stopped_in_a_transaction_is_free_again(postgres: Any) -> None:
+    """As one that is frozen, or whose machine lost its power: its connection says nothing more."""
+    url = postgres._dialer._dsn
+    frozen = await open_database(f"{url}?idle_in_transaction_session_timeout=200", Wake())
+    run, job = await claimed(postgres)
+    holds, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with frozen.begin() as tx:
+            assert await tx.jobs.held([job.lease])
+            holds.set()
+            await goes_on.wait()
+            await tx.jobs.finish(job.lease)
+
+    writing = asyncio.create_task(write())
+    await holds.wait()
+    assert await expire_run(postgres, run.id)
+    goes_on.set()
+    with pytest.raises(Unavailable):
+        await writing
+    await frozen.close()
+
+
+@pytest.mark.parametrize(("also", "kept"), [("", "20s"), ("?idle_in_transaction_session_timeout=9s", "9s")])
+async def test_every_process_is_given_up_that_stops_in_a_transaction(
+    postgres: Any, also: str, kept: str
+) -> None:
+    """After so long as the operator says, or else twenty seconds."""
+    database = await open_database(f"{postgres._dialer._dsn}{also}", Wake())
+    async with database.read() as tx:
+        found = await tx.execute(text("SHOW idle_in_transaction_session_timeout"))
+        assert found.scalar_one() == kept
+    await database.close()
+
+
 async def test_who_waits_for_a_row_goes_on_with_what_it_has_become(postgres: Any) -> None:
     """Also where an operator made another isolation the default of the database."""
     strict = "?options=-c%20default_transaction_isolation%3Dserializable"

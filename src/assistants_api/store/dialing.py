@@ -20,6 +20,11 @@ _WATCH = {
     "TCP_KEEPCNT": 2,
     "TCP_USER_TIMEOUT": 20_000,
 }
+# And the other way round: what a process holds that stopped in the middle of a transaction (frozen, or gone
+# with its machine, of which the server may learn only hours later) is free again after so many milliseconds.
+# Else nobody could carry, cancel or expire its runs. What the operator has set instead is kept.
+_GIVE_UP = """SELECT set_config(name, '20000', false) FROM pg_settings
+WHERE name = 'idle_in_transaction_session_timeout' AND setting = '0'"""
 _OF_THE_POOL = "prepared_statement_cache_size"
 
 
@@ -46,7 +51,12 @@ class Dialer:
     async def dial(self) -> Any:
         """A connection of the driver's own."""
         connection = await asyncpg.connect(self._dsn, timeout=self._timeout)
-        _watch(connection._transport.get_extra_info("socket"))
+        try:
+            _watch(connection._transport.get_extra_info("socket"))
+            await connection.execute(_GIVE_UP, timeout=self._timeout)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def engine(self, **options: Any) -> AsyncEngine:

@@ -26,9 +26,9 @@ logger = logging.getLogger(__name__)
 _CHANNEL = "assistants_api"
 _RECONNECT_PAUSE = 1.0
 # Beginnings of SQLSTATEs: connections, disk, memory and places that are short, a server that starts or stops,
-# a statement or a lock that took too long, transactions that waited for each other, a server that only reads
-# (a standby that is not promoted yet).
-_PASSING = ("08", "53", "57P0", "57014", "55P03", "40P01", "25006")
+# a statement or a lock that took too long, a transaction that stood still, transactions that waited for each
+# other, a server that only reads (a standby that is not promoted yet).
+_PASSING = ("08", "53", "57P0", "57014", "55P03", "25P03", "40P01", "25006")
 
 
 class PostgresDatabase(Database):
