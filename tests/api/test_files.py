@@ -95,6 +95,21 @@ async def test_fields_may_come_in_any_order_and_expiry_is_bracketed(http):
     assert file["expires_at"] == file["created_at"] + 3600
 
 
+async def test_expiry_may_be_one_part_of_json_as_generated_clients_send_it(http):
+    expiry = '{"anchor": "created_at", "seconds": 3600}'
+    parts = [
+        ("file", ("a.txt", b"x")),
+        ("purpose", (None, "user_data")),
+        ("expires_after", ("blob", expiry, "application/json")),
+    ]
+    file = (await http.post("/v1/files", files=parts)).json()
+    parts[2] = ("expires_after", (None, "null"))
+    kept = (await http.post("/v1/files", files=parts)).json()
+
+    assert file["expires_at"] == file["created_at"] + 3600
+    assert kept["expires_at"] is None
+
+
 async def test_a_batch_file_expires_after_thirty_days(http):
     file = await uploaded(http, purpose="batch")
     assert file["expires_at"] == file["created_at"] + 30 * 24 * 3600
@@ -143,6 +158,37 @@ async def test_a_batch_file_expires_after_thirty_days(http):
             "Invalid type for 'expires_after.seconds': expected an integer, but got a string instead.",
             "expires_after.seconds",
             "invalid_type",
+        ),
+        (
+            [
+                ("file", ("a", b"x")),
+                ("purpose", (None, "vision")),
+                ("expires_after", (None, '{"anchor": "created_at"}')),
+            ],
+            "Missing required parameter: 'expires_after.seconds'.",
+            "expires_after.seconds",
+            "missing_required_parameter",
+        ),
+        (
+            [
+                ("file", ("a", b"x")),
+                ("purpose", (None, "vision")),
+                ("expires_after", (None, "[" * 20_000)),
+            ],
+            "Invalid type for 'expires_after': expected an object, but got a string instead.",
+            "expires_after",
+            "invalid_type",
+        ),
+        (
+            [
+                ("file", ("a", b"x")),
+                ("purpose", (None, "vision")),
+                ("expires_after", (None, '{"anchor": "created_at", "seconds": 3600}')),
+                ("expires_after[seconds]", (None, "3600")),
+            ],
+            "The form gives 'expires_after' twice.",
+            "expires_after",
+            "invalid_value",
         ),
     ],
 )

@@ -1,5 +1,6 @@
 """Files and uploads on the wire."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar, Literal, Self
@@ -24,7 +25,7 @@ Purpose = Literal[
     "user_data",
     "evals",
 ]
-FORM_FIELDS = ("purpose", "expires_after[anchor]", "expires_after[seconds]")
+FORM_FIELDS = ("purpose", "expires_after", "expires_after[anchor]", "expires_after[seconds]")
 
 
 class FileExpirationAfter(Request):
@@ -42,19 +43,27 @@ class CreateFileRequest(Request):
 
     @classmethod
     def of_form(cls, fields: Mapping[str, str]) -> Self:
-        """The checked fields of a form, in which nested names are bracketed."""
+        """The checked fields of a form: nested names are bracketed, or their object is one part, as JSON."""
         value: dict[str, Any] = {}
+        expiry: dict[str, object] = {}
         for name, text in fields.items():
             if name == "expires_after[seconds]":
                 try:
-                    number: object = int(text)
+                    expiry["seconds"] = int(text)
                 except ValueError:
-                    number = text
-                value.setdefault("expires_after", {})["seconds"] = number
+                    expiry["seconds"] = text
             elif name == "expires_after[anchor]":
-                value.setdefault("expires_after", {})["anchor"] = text
+                expiry["anchor"] = text
+            elif name == "expires_after":
+                value[name] = _json_or_text(text)
             else:
                 value[name] = text
+        if expiry and "expires_after" in value:
+            raise InvalidRequest(
+                "The form gives 'expires_after' twice.", param="expires_after", code="invalid_value"
+            )
+        if expiry:
+            value["expires_after"] = expiry
         try:
             return cls.model_validate(value)
         except ValidationError as error:
@@ -185,6 +194,14 @@ class PartForm(BaseModel):
     """The form of addUploadPart, for the document."""
 
     data: str = Field(json_schema_extra={"format": "binary"})
+
+
+def _json_or_text(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value
 
 
 def _checked_name(filename: str, param: str) -> str:
