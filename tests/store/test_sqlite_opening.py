@@ -57,6 +57,24 @@ async def test_a_process_without_file_descriptors_is_told_so_and_goes_on_when_th
         assert await tx.jobs.depths() == {}
 
 
+@pytest.mark.parametrize("kind", ["read", "begin"])
+async def test_a_file_that_another_tool_has_for_itself_is_told_so_and_used_when_it_is_free(
+    sqlite_db, kind, monkeypatch
+):
+    tool = sqlite3.connect(sqlite_db.path, isolation_level=None)
+    tool.execute("PRAGMA locking_mode=EXCLUSIVE")
+    tool.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    opened = getattr(sqlite_db, kind)
+    with pytest.raises(DatabaseAway, match="locked"):
+        async with opened():
+            pytest.fail("it was opened")
+    tool.close()
+
+    async with opened() as tx:
+        assert await tx.jobs.depths() == {}
+
+
 @contextmanager
 def no_more_files() -> Iterator[None]:
     """As long as this is open, this process can open no file."""

@@ -29,7 +29,14 @@ from assistants_api.store.wake import Wake
 _BUSY_TRIES = 100
 _BUSY_PAUSE = 0.05
 _MAX_IDLE_READERS = 8
-_DISK = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+# What passes: the disk, or another tool that has the file for itself.
+_PASSING = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+}
 _LOST = "The database cannot be written: what was to be written together was undone."
 
 
@@ -123,12 +130,12 @@ class SqliteDatabase(Database):
         return {"name": "sqlite", "version": sqlite3.sqlite_version}
 
     def _connect(self) -> Connection:
-        with _disk_trouble("opened"):
+        with _trouble("opened"):
             return self._engine.connect()
 
     def _transaction(self, connection: Connection, *, in_thread: bool = False) -> Tx:
         async def execute(statement: Executable, parameters: Any) -> CursorResult[Any]:
-            with _disk_trouble():
+            with _trouble():
                 return connection.execute(statement, parameters)
 
         async def execute_in_thread(statement: Executable, parameters: Any) -> CursorResult[Any]:
@@ -137,7 +144,7 @@ class SqliteDatabase(Database):
                 asyncio.to_thread(lambda: connection.execute(statement, parameters).freeze())
             )
             try:
-                with _disk_trouble():
+                with _trouble():
                     frozen: Any = await asyncio.shield(work)
             except asyncio.CancelledError:
                 _raw(connection).interrupt()  # the connection must be free before anybody else has it
@@ -200,12 +207,12 @@ class SqliteDatabase(Database):
 
 
 @contextmanager
-def _disk_trouble(what: str = "written") -> Iterator[None]:
-    """What the disk refuses is no fault of the statement: `DatabaseAway`."""
+def _trouble(what: str = "written") -> Iterator[None]:
+    """What the disk refuses, or another tool holds, is no fault of the statement: `DatabaseAway`."""
     try:
         yield
     except OperationalError as error:
-        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DISK:
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _PASSING:
             raise _no_room(error.orig, what) from error
         raise
 
