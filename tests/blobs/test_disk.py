@@ -1,7 +1,10 @@
 """Blobs on a disk that takes no more, or holds what others keep there."""
 
+import errno
+import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +36,21 @@ async def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path, small_dis
 
     key = await blobs.write(pieces(1))
     assert b"".join([piece async for piece in blobs.read(key)]) == PIECE
+
+
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
+async def test_a_disk_that_takes_no_file_at_all_is_told(tmp_path, monkeypatch, step, number):
+    """It has no more inodes, or was made read-only; or the process has no more descriptors."""
+
+    def refuse(*given, **named):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch, pytest.raises(Unavailable, match="cannot be stored"):
+        patch.setattr(Path, step, refuse)
+        await DiskBlobs(tmp_path).write(pieces(1))
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 async def test_what_others_keep_there_is_none_of_ours(tmp_path):

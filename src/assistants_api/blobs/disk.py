@@ -14,7 +14,16 @@ from assistants_api.blobs.keys import OWNER, is_key, new_key
 from assistants_api.domain.errors import Unavailable
 
 _PIECE = 1 << 20
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+# Of the disk, and of the descriptors that this process or the machine may have.
+_NO_ROOM = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EROFS,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 
 
 class DiskBlobs:
@@ -34,10 +43,10 @@ class DiskBlobs:
         Raises `Unavailable` when the disk takes no more.
         """
         key = new_key()
-        await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
         partial = self._incoming / key
-        sink = await asyncio.to_thread(partial.open, "xb")
         try:
+            await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
+            sink = await asyncio.to_thread(partial.open, "xb")
             try:
                 async for piece in pieces:
                     await asyncio.to_thread(sink.write, piece)
@@ -46,7 +55,7 @@ class DiskBlobs:
                 await asyncio.to_thread(sink.close)
             await asyncio.to_thread(self._publish, partial, self._path(key))
         except BaseException as error:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # where nothing can be made, nothing can be removed
                 partial.unlink()
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 raise Unavailable(f"The file cannot be stored: {error.strerror}.") from error
