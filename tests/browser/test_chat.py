@@ -676,3 +676,18 @@ def test_a_thread_that_is_deleted_elsewhere_is_left(scripted, visit):
     expect(page.get_by_role("alert")).to_contain_text("No thread found")
     expect(page.get_by_role("heading", name="What shall we try?")).to_be_visible()
     expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+def test_an_image_whose_file_is_gone_says_so(scripted, visit):
+    page = visit(scripted)
+    form = {"files": {"file": ("chart.png", b"\x89PNG\r\n")}, "data": {"purpose": "vision"}}
+    file = httpx.post(f"{scripted.base_url}/files", **form).json()["id"]
+    image = {"type": "image_file", "image_file": {"file_id": file}}
+    asked = {"messages": [{"role": "user", "content": [image]}]}
+    thread = httpx.post(f"{scripted.base_url}/threads", json=asked, headers=BETA).json()["id"]
+    assert httpx.delete(f"{scripted.base_url}/files/{file}").status_code == 200
+
+    page.goto(f"{scripted.root}/#/chat/{thread}")
+
+    expect(page.locator(".message.user")).to_contain_text("This image was deleted.")
+    expect(page.get_by_text("Loading …")).to_have_count(0)

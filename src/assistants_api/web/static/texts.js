@@ -150,6 +150,7 @@ const ZH = {
   "The system message: what the assistant is, does and never does.": "系统消息：助手是什么、做什么、绝不做什么。",
   "There is no such assistant.": "没有这个助手。",
   "There is no such store.": "没有这个向量库。",
+  "This image was deleted.": "这张图片已被删除。",
   "This server asks for a key. It is kept in this browser only.": "此服务器需要密钥。密钥只保存在本浏览器中。",
   Threads: "会话",
   "Time of a step": "每步用时",

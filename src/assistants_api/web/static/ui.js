@@ -219,14 +219,17 @@ export const Code = ({ text, label }) =>
     <${Copy} text=${text} />
   </figure>`;
 
-/** An image that the server keeps; it may be saved. */
+/** An image that the server keeps; it may be saved, or was deleted since. */
 export function ServerImage({ fileId, alt = t("Image made by code") }) {
   const [url, setUrl] = useState(null);
+  const [problem, setProblem] = useState(null);
   useEffect(() => {
     let made = null;
-    api.bytes(fileId).then((blob) => setUrl((made = URL.createObjectURL(blob))), fail);
+    setProblem(null);
+    api.bytes(fileId).then((blob) => setUrl((made = URL.createObjectURL(blob))), setProblem);
     return () => made && URL.revokeObjectURL(made);
   }, [fileId]);
+  if (problem) return html`<p class="muted">${problem.status === 404 ? t("This image was deleted.") : problem.message}</p>`;
   return html`<figure class="image">
     ${url ? html`<img src=${url} alt=${alt} />` : html`<span class="muted">${t("Loading …")}</span>`}
     <button type="button" class="quiet" onClick=${() => download(fileId).catch(fail)}>${t("Download")}</button>
