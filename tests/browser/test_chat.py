@@ -691,3 +691,24 @@ def test_an_image_whose_file_is_gone_says_so(scripted, visit):
 
     expect(page.locator(".message.user")).to_contain_text("This image was deleted.")
     expect(page.get_by_text("Loading …")).to_have_count(0)
+
+
+@pytest.mark.parametrize("sign", ["isComposing: true", "keyCode: 229"])
+def test_keys_of_a_word_that_is_being_put_together_neither_send_nor_stop(scripted, visit, sign):
+    """As with input methods for Chinese; Safari tells by the key's code only."""
+    page = visit(scripted)
+    field = page.get_by_label("Message", exact=True)
+    press = (
+        f"(node, key) => node.dispatchEvent(new KeyboardEvent('keydown', {{ key, bubbles: true, {sign} }}))"
+    )
+    ask(page, "Talk slowly")
+    expect(answers(page)).to_contain_text("word3")
+    field.fill("ni hao")
+
+    field.evaluate(press, "Escape")
+
+    expect(answers(page)).to_contain_text("word299")
+    done(page)
+    field.evaluate(press, "Enter")
+    expect(field).to_have_value("ni hao")
+    expect(page.locator(".message.user")).to_have_count(1)

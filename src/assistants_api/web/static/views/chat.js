@@ -126,7 +126,8 @@ function Composer({ isBusy, onSend, onStop, first }) {
     setFiles((since) => [...sent, ...since]);
   };
   const pressed = (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) send(event);
+    if (event.isComposing || event.keyCode === 229) return; // an input method's own; Safari tells by the code only
+    if (event.key === "Enter" && !event.shiftKey) send(event);
     if (event.key === "Escape" && isBusy) onStop();
   };
   return html`<form
