@@ -118,6 +118,19 @@ async def settled(db) -> list[Any]:
     return await read()
 
 
+async def test_the_trusted_certificates_are_read_once_and_not_for_every_delivery(sqlite_db, monkeypatch):
+    """Reading them takes as long as many tokens, and all streams of the process would wait for it."""
+    async with receiving() as receiver, house_with(sqlite_db, receiver) as house:
+        made: list[object] = []
+        monkeypatch.setattr("ssl.create_default_context", lambda *given, **named: made.append(given))
+        run = await house.start()
+        await house.events(run)
+        [delivery] = await settled(sqlite_db)
+
+    assert delivery.status is DeliveryStatus.DELIVERED
+    assert made == []
+
+
 async def test_the_end_of_a_run_is_told_and_the_official_sdk_believes_it(db):
     async with receiving() as receiver, house_with(db, receiver) as house:
         run = await house.start()
