@@ -124,6 +124,23 @@ async def test_tools_without_anything_to_work_on_have_empty_lists(http, kind, li
     }
 
 
+async def test_an_assistant_shows_a_list_for_each_tool_that_works_on_something(http):
+    """Apps look for `assistant.tool_resources.file_search.vector_store_ids` before they add a store."""
+    searching = [{"type": "file_search"}]
+    assistant = await made(http, "/v1/assistants", model="m", tools=searching)
+    url = f"/v1/assistants/{assistant['id']}"
+
+    assert assistant["tool_resources"] == {"file_search": {"vector_store_ids": []}}
+    assert (await http.get(url)).json() == assistant
+    assert (await http.get("/v1/assistants")).json()["data"] == [assistant]
+    assert await made(http, url, tool_resources=None) == assistant
+    both = await made(http, url, tools=[{"type": "code_interpreter"}, *searching])
+    assert both["tool_resources"] == {
+        "code_interpreter": {"file_ids": []},
+        "file_search": {"vector_store_ids": []},
+    }
+
+
 async def test_files_can_be_attached_where_the_list_was_null(http):
     form = {"file": ("a.txt", b"x"), "purpose": (None, "assistants")}
     file = (await http.post("/v1/files", files=form)).json()

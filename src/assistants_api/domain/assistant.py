@@ -5,6 +5,12 @@ from datetime import datetime
 
 from assistants_api.domain.json import JsonObject, Metadata
 
+# The resources of tools that have nothing to work on.
+NO_RESOURCES: dict[str, JsonObject] = {
+    "code_interpreter": {"file_ids": []},
+    "file_search": {"vector_store_ids": []},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class NewAssistant:

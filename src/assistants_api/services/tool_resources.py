@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from assistants_api.domain.assistant import NO_RESOURCES
 from assistants_api.domain.errors import InvalidRequest, NotFound
 from assistants_api.domain.file import INDEXABLE, File
 from assistants_api.domain.json import JsonObject
@@ -20,10 +21,6 @@ from assistants_api.services.vector_stores import add_files, add_store
 from assistants_api.store.transaction import Tx
 
 MAX_CODE_FILES = 20
-_NOTHING: dict[str, JsonObject] = {
-    "code_interpreter": {"file_ids": []},
-    "file_search": {"vector_store_ids": []},
-}
 
 
 async def settled(
@@ -34,7 +31,7 @@ async def settled(
     `expiry` is the `expires_after` of stores that are made.
     """
     stored: dict[str, Any] = {
-        name: {**_NOTHING[name], **{key: given for key, given in value.items() if given is not None}}
+        name: {**NO_RESOURCES[name], **{key: given for key, given in value.items() if given is not None}}
         for name, value in resources.items()
     }
     await _check(tx, stored)
@@ -56,7 +53,9 @@ async def changed(tx: Tx, before: JsonObject, changes: Mapping[str, Any] | None)
     }
     await _check(tx, given)
     kept = {name: value for name, value in before.items() if changes.get(name, value) is not None}
-    return kept | {name: {**_NOTHING[name], **before.get(name, {}), **value} for name, value in given.items()}
+    return kept | {
+        name: {**NO_RESOURCES[name], **before.get(name, {}), **value} for name, value in given.items()
+    }
 
 
 async def _check(tx: Tx, resources: Mapping[str, Any]) -> None:

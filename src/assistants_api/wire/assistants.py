@@ -1,10 +1,10 @@
 """Assistants on the wire."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import Field
 
-from assistants_api.domain.assistant import NewAssistant
+from assistants_api.domain.assistant import NO_RESOURCES, NewAssistant
 from assistants_api.wire.base import MetadataField, Page, Reply, Request, Timestamp, plain
 from assistants_api.wire.shapes import (
     CreateToolResources,
@@ -114,6 +114,15 @@ class AssistantObject(Reply):
     temperature: float | None
     top_p: float | None
     response_format: ResponseFormatShown
+
+    @classmethod
+    def of(cls, thing: Any) -> Self:
+        """The assistant; each tool that works on something shows its list, an empty one too."""
+        reply = super().of(thing)
+        tools = {tool["type"] for tool in thing.tools}
+        empty = {name: lists for name, lists in NO_RESOURCES.items() if name in tools}
+        reply.tool_resources = cast(Any, {**empty, **thing.tool_resources})
+        return reply
 
 
 class ListAssistantsResponse(Page):
