@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from assistants_api.blobs.objects import ObjectBlobs
+from assistants_api.domain.errors import Unavailable
 
 
 class S3(BaseHTTPRequestHandler):
@@ -17,6 +18,16 @@ class S3(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     objects: dict[str, tuple[bytes, datetime]]
+
+    is_closed = False  # it refuses whatever it is asked
+
+    def parse_request(self) -> bool:
+        is_read = super().parse_request()
+        if is_read and self.is_closed:
+            self.close_connection = True
+            self._answer(403, b"<Error><Code>AccessDenied</Code><Message>secret</Message></Error>")
+            return False
+        return is_read
 
     def do_PUT(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -96,6 +107,26 @@ async def test_a_blob_comes_back_and_is_removed(stored):
     assert objects == {}
     with pytest.raises(FileNotFoundError):
         [piece async for piece in blobs.read(key)]
+
+
+async def test_a_store_that_does_not_serve_is_told_and_what_is_removed_meanwhile_is_left_to_the_sweep(
+    stored, monkeypatch, caplog
+):
+    blobs, objects = stored
+    key = await blobs.write(pieces(b"one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(S3, "is_closed", True)
+        with pytest.raises(Unavailable, match="does not serve") as told:
+            await blobs.write(pieces(b"two"))
+        with pytest.raises(Unavailable):
+            [piece async for piece in blobs.read(key)]
+        await blobs.remove([key])
+
+    assert "127.0.0.1" not in told.value.message
+    assert caplog.text.count("does not serve") == 3
+    assert [key async for key in blobs.older_than(-1)] == [key]
+    await blobs.remove([key])
+    assert objects == {}
 
 
 async def test_an_upload_that_breaks_off_leaves_nothing(stored):
