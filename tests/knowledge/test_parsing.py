@@ -212,6 +212,24 @@ def test_pdf(tmp_path: Path) -> None:
     assert text.split() == ["Reset", "your", "password", "Second", "page", "密码"]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        (b"infor-", b"mation", "information"),
+        (b"COVID-", b"19", "COVID-19"),
+        (b"English-", b"French", "English-French"),
+        (b"non-", b"EU", "non-EU"),
+        (b"2019-", b"2020", "2019-\n2020"),
+    ],
+)
+def test_a_hyphen_at_a_lines_end_goes_where_it_may_have_parted_a_word(
+    tmp_path: Path, first: bytes, second: bytes, text: str
+) -> None:
+    page = b"BT /F1 12 Tf 50 700 Td (It is %s) Tj 0 -14 Td (%s here) Tj ET" % (first, second)
+    path = write(tmp_path, "a", fixtures.pdf_of(page))
+    assert parse(path, "a.pdf").text == f"It is {text} here"
+
+
 def test_what_a_pdfs_form_was_filled_with_is_read(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.form_pdf(b"Ada Lovelace")), "a.pdf").text
     assert text.split() == ["Name:", "Ada", "Lovelace"]

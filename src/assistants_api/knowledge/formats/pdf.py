@@ -1,6 +1,7 @@
 """PDF through PDFium: the text of its pages and of their filled forms, in the order of the pages."""
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from assistants_api.knowledge.parsed import invalid
 
 _MOST_PAGES = 20_000
 _PASSWORD = 4  # FPDF_ERR_PASSWORD in PDFium's fpdfview.h
+# Stands for a hyphen at a line's end; the next line's first character tells what it is.
+_HYPHEN = re.compile("[\ufffe\x02](?=(.?))")
 
 
 def read(path: Path, max_text: int) -> str:
@@ -35,8 +38,7 @@ def read(path: Path, max_text: int) -> str:
                 text = _page_text(document, number)
             except pypdfium2.PdfiumError:
                 continue
-            # PDFium marks a hyphen at a line's end with these; the word goes on in the next line.
-            pages.append(text.replace("\ufffe", "").replace("\x02", ""))
+            pages.append(_HYPHEN.sub(_hyphen, text))
             length += len(text)
             if length > max_text:
                 raise invalid("because it is too large")
@@ -61,3 +63,8 @@ def _page_text(document: Any, number: int) -> str:
     text: str = page.get_textpage().get_text_range()
     page.close()
     return text
+
+
+def _hyphen(match: re.Match[str]) -> str:
+    """Nothing where it parted a word, which goes on with a small letter: `non-EU` keeps its own."""
+    return "" if match[1].islower() else "-"
