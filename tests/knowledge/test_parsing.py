@@ -100,6 +100,13 @@ def test_other_encodings_are_guessed(tmp_path: Path, encoding: str, text: str) -
     assert parse(write(tmp_path, "a", text.encode(encoding)), "a.txt").text == text
 
 
+@pytest.mark.parametrize("name", ["a.css", "a.html"])
+def test_one_long_line_does_not_take_long(tmp_path: Path, name: str) -> None:
+    filler = {"a.css": "url(data:QUJD" + "QUJD" * 500_000, "a.html": "x" + " " * 2_000_000}[name]
+    text = parse(write(tmp_path, "a", f"café {filler})".encode("cp1252")), name).text
+    assert text == f"café {filler})"
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [

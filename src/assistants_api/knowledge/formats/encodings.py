@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 _SAMPLE = 8 * 1024  # bytes of words that have any beyond ASCII
-_WORDS = re.compile(rb"[^\0-\x20]*[\x80-\xff][^\0-\x20]*")
+# From where a word begins only, or one long word without any would be gone through once for each byte.
+_WORDS = re.compile(rb"(?<![^\0-\x20])[\x21-\x7f]*[\x80-\xff][^\0-\x20]*")
 
 _ASCII = bytes(range(128))
 

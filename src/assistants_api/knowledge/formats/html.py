@@ -40,7 +40,7 @@ def read(data: bytes) -> str:
     for cell in tree.css("td, th"):
         cell.insert_after("\t")
     body = tree.body.text() if tree.body else ""
-    body = re.sub(r"[^\S\n]*\n[^\S\n]*", "\n", body)
+    body = "\n".join(line.strip() for line in body.split("\n"))
     return _joined(named, body).translate(_BACK)
 
 
