@@ -151,6 +151,21 @@ def test_a_character_cut_at_the_end_does_not_change_the_guess(tmp_path: Path) ->
     assert parse(write(tmp_path, "a", data), "a.txt").text == CHINESE[:-1] + "\ufffd"
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"), [("iso2022_jp", JAPANESE), ("iso2022_jp_2", JAPANESE), ("iso2022_kr", KOREAN)]
+)
+def test_encodings_that_are_written_in_ascii_are_told_by_their_escapes(
+    tmp_path: Path, encoding: str, text: str
+) -> None:
+    written = f"Subject: 1\n\n{text}\n"
+    assert parse(write(tmp_path, "a", written.encode(encoding)), "a.txt").text == written
+
+
+def test_other_escapes_are_no_encoding(tmp_path: Path) -> None:
+    text = "\x1b[31mfailed\x1b[0m: 2 \x1b$ of \x1b(3"
+    assert parse(write(tmp_path, "a", text.encode()), "a.txt").text == text
+
+
 @pytest.mark.parametrize("data", ["年假".encode("gbk"), "отпуск".encode("cp1251"), bytes(range(128, 256))])
 def test_what_may_be_several_encodings_fails(tmp_path: Path, data: bytes) -> None:
     caught = failure(tmp_path, "a.txt", data)

@@ -22,6 +22,8 @@ _NAMED = {
     **{name: name for name in ("euc-jp", "koi8-r", "koi8-u", "iso-8859-2", "iso-8859-15")},
     **{"big5": "cp950", "shift_jis": "cp932", "euc-kr": "cp949"},
 }
+# Where these escapes stand, bytes of ASCII are two to a character (ISO 2022, of Japanese and Korean mail).
+_ESCAPES = re.compile(rb"\x1b\$(?:[@B]|\([CD]|(?P<korean>\)C))")
 _FEW = 8  # damaged characters that any text may have
 _CONTROL = re.compile("[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -33,6 +35,8 @@ def read(data: bytes, named: str = "") -> str:
             return _marked(data, encoding)
     if b"\0" in data:
         raise invalid("because it holds binary data, not text")
+    if data.isascii() and (escape := _ESCAPES.search(data)):
+        return _escaped(data, ("iso2022_kr",) if escape["korean"] else ("iso2022_jp_ext", "iso2022_jp_2"))
     try:
         text = data.decode()
     except UnicodeDecodeError:
@@ -40,6 +44,13 @@ def read(data: bytes, named: str = "") -> str:
     if len(_CONTROL.findall(text)) > len(text) // 100:
         raise invalid("because it holds binary data, not text")
     return text
+
+
+def _escaped(data: bytes, encodings: tuple[str, ...]) -> str:
+    for encoding in encodings:
+        with contextlib.suppress(UnicodeError):
+            return data.decode(encoding)
+    raise _unknown()
 
 
 def _unmarked(data: bytes, named: str) -> str:
