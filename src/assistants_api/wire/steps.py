@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from assistants_api.domain.step import StepStatus
 from assistants_api.wire.base import Page, Reply, Timestamp
+from assistants_api.wire.messages import FileReference
 from assistants_api.wire.runs import UsageObject
 from assistants_api.wire.shapes import MetadataShown
 
@@ -40,12 +41,63 @@ class RunStepDetailsToolCallsFunctionObject(BaseModel):
     function: CalledFunction
 
 
+class CodeLogs(BaseModel):
+    """What code has written."""
+
+    type: Literal["logs"]
+    logs: str
+
+
+class CodeImage(BaseModel):
+    """A figure that code has shown."""
+
+    type: Literal["image"]
+    image: FileReference
+
+
+class CodeCall(BaseModel):
+    """Code, and what it has shown."""
+
+    input: str
+    outputs: list[Annotated[CodeLogs | CodeImage, Field(discriminator="type")]]
+
+
 class RunStepDetailsToolCallsCodeObject(BaseModel):
     """A call of the code interpreter."""
 
     id: str
     type: Literal["code_interpreter"]
-    code_interpreter: dict[str, Any]
+    code_interpreter: CodeCall
+
+
+class SearchRanking(BaseModel):
+    """How the results were ranked."""
+
+    ranker: Literal["auto", "default_2024_08_21"]
+    score_threshold: float
+
+
+class FoundText(BaseModel):
+    """A text that was found."""
+
+    type: Literal["text"]
+    text: str
+
+
+class SearchResult(BaseModel):
+    """A chunk that was found; its text is there where `include[]` asked for it."""
+
+    file_id: str
+    file_name: str
+    score: float
+    content: list[FoundText] | None = None
+
+
+class SearchCall(BaseModel):
+    """What a search found; nothing until it is done."""
+
+    ranking_options: SearchRanking | None = None
+    results: list[SearchResult] | None = None
 
 
 class RunStepDetailsToolCallsFileSearchObject(BaseModel):
@@ -53,7 +105,7 @@ class RunStepDetailsToolCallsFileSearchObject(BaseModel):
 
     id: str
     type: Literal["file_search"]
-    file_search: dict[str, Any]
+    file_search: SearchCall
 
 
 StepToolCall = Annotated[
