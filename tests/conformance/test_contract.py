@@ -23,7 +23,7 @@ class Checked:
     def __init__(self, served: Served) -> None:
         protocol_file("openapi.assistants.json")
         self._http = httpx.Client(base_url=served.base_url, headers=BETA, timeout=60)
-        self.document = Document(httpx.get(f"{served.root}/openapi.json").json())
+        self.document = Document(httpx.get(f"{served.root}/openapi.json", timeout=60).json())
         self.operations: set[str] = set()
 
     def close(self) -> None:

@@ -22,7 +22,7 @@ TYPES = NODE / "types"
 @pytest.fixture(scope="module")
 def document(server, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("document") / "openapi.json"
-    path.write_text(httpx.get(f"{server.root}/openapi.json").text)
+    path.write_text(httpx.get(f"{server.root}/openapi.json", timeout=60).text)
     return path
 
 
@@ -72,6 +72,70 @@ def test_every_schema_of_the_document_has_a_plain_name_and_a_use(document):
     assert [name for name in names if not name.isalnum()] == []
     assert [name for name in names if f"New{name}" in names] == []  # what Go calls the makers of `name`
     assert [name for name in names if f'"#/components/schemas/{name}"' not in text] == []
+
+
+def _nodes(node):
+    if isinstance(node, dict):
+        yield node
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(part)
+
+
+def test_unions_have_names_where_they_are_met_again_and_hold_no_unions(document):
+    made = json.loads(document.read_text())
+    unions = [node for node in _nodes(made) if "oneOf" in node]
+    told = [node for node in unions if "discriminator" in node]
+    named = made["components"]["schemas"]
+
+    # openapi-generator's TypeScript for a union in a union, or in an array in one, does not compile.
+    inner = [part for union in unions for part in union["oneOf"]]
+    assert [part for part in inner if "oneOf" in part or "oneOf" in part.get("items", {})] == []
+    assert [union for union in told if union not in named.values()] == []
+    assert {"Tool", "ToolChoice", "ResponseFormat", "MessageContent", "RunStepDetails"} <= set(named)
+    assert len({json.dumps(schema) for schema in named.values()}) == len(named)
+
+
+def test_types_are_named_by_where_they_stand_and_not_by_a_field_alone(document):
+    schemas = json.loads(document.read_text())["components"]["schemas"]
+
+    assert [name for name, schema in schemas.items() if schema["title"] != name] == []
+    parts = [node for schema in schemas.values() for part in schema.values() for node in _nodes(part)]
+    assert [node for node in parts if isinstance(node.get("title"), str)] == []
+
+
+def test_numbers_are_as_wide_as_they_may_be(document):
+    schemas = json.loads(document.read_text())["components"]["schemas"]
+    numbers = [node for node in _nodes(schemas) if node.get("type") == "number"]
+    limits = [node for node in _nodes(schemas) if node.get("type") == "integer" and "format" not in node]
+    wide = [
+        ("OpenAIFile", "bytes"),
+        ("CreateUploadRequest", "bytes"),
+        ("VectorStoreObject", "usage_bytes"),
+        ("Details", "parameters"),
+        ("CreateChatCompletionRequest", "seed"),
+    ]
+
+    assert {number.get("format") for number in numbers} == {"double"}
+    assert [
+        field for name, field in wide if '"int64"' not in json.dumps(schemas[name]["properties"][field])
+    ] == []
+    assert [limit for limit in limits if not -(2**31) <= limit.get("minimum", 0) <= 2**31] == []
+
+
+def test_bytes_texts_and_filters_have_types_that_generators_know(document):
+    made = json.loads(document.read_text())
+    download = made["paths"]["/v1/files/{file_id}/content"]["get"]["responses"]["200"]["content"]
+    texts = made["components"]["schemas"]["CreateEmbeddingRequest"]["properties"]["input"]["oneOf"]
+    code = made["components"]["schemas"]["RunStepDetailsToolCallsCodeObject"]["properties"][
+        "code_interpreter"
+    ]
+
+    assert download == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+    assert [text["type"] for text in texts] == ["string", "array"]
+    assert code == {"$ref": "#/components/schemas/CodeCall"}
+    for path in ("/v1/threads", "/v1/chat/completions"):
+        [filter] = [each for each in made["paths"][path]["get"]["parameters"] if each["name"] == "metadata"]
+        assert (filter["style"], filter["explode"]) == ("deepObject", True)
 
 
 def test_a_generated_python_client_runs_the_main_flow(document, server, tmp_path, monkeypatch):

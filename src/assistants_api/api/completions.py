@@ -8,7 +8,7 @@ from assistants_api.api.following import followed
 from assistants_api.api.given import Given, Now, metadata_wanted, read_body
 from assistants_api.api.parts import Parts
 from assistants_api.api.replies import reply
-from assistants_api.api.routing import StrictRoute, takes
+from assistants_api.api.routing import METADATA_FILTER, StrictRoute, takes
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.services import completions
@@ -28,10 +28,9 @@ from assistants_api.wire.completions import (
 router = APIRouter(prefix="/chat/completions", tags=["Chat"], route_class=StrictRoute)
 # Azure clients name the model in the path of those operations that ask one.
 deployments = APIRouter(prefix="/deployments", route_class=StrictRoute)
-_METADATA: dict[str, Any] = {"x-query-prefix": "metadata["}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The completion, or with `stream: true` its chunks, and an `ErrorResponse` if it breaks.",
+        "description": "The completion, or with `stream: true` its chunks; `ErrorResponse` if it breaks.",
         "content": {
             "text/event-stream": {
                 "schema": {"$ref": "#/components/schemas/CreateChatCompletionStreamResponse"}
@@ -69,7 +68,7 @@ async def create_chat_completion_at(deployment: str, request: Request, given: Gi
     "",
     operation_id="listChatCompletions",
     response_model=ListChatCompletionsResponse,
-    openapi_extra=_METADATA,
+    openapi_extra=METADATA_FILTER,
 )
 async def list_chat_completions(
     request: Request,

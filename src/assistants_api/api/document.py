@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from assistants_api.api.plain_schemas import plain
 from assistants_api.wire.assist import AssistRequest
 from assistants_api.wire.assistants import CreateAssistantRequest, ModifyAssistantRequest
 from assistants_api.wire.chat_events import CreateChatCompletionStreamResponse
@@ -78,18 +79,6 @@ def install(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign]
 
 
-def _drop_null_defaults(node: Any) -> None:
-    """`default: null` says nothing, and some generators take a field with a default for a required one."""
-    if isinstance(node, dict):
-        if node.get("default", ...) is None:
-            del node["default"]
-        for part in node.values():
-            _drop_null_defaults(part)
-    elif isinstance(node, list):
-        for part in node:
-            _drop_null_defaults(part)
-
-
 def _build(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
@@ -116,7 +105,6 @@ def _build(app: FastAPI) -> dict[str, Any]:
             operation.pop("x-query-prefix", None)
             if path.startswith(("/v1/assistants", "/v1/threads")) and not path.endswith("/events"):
                 operation.setdefault("parameters", []).append(_BETA_HEADER)
-    _drop_null_defaults(schemas)
     document["components"]["securitySchemes"] = {"ApiKeyAuth": {"type": "http", "scheme": "bearer"}}
     document["security"] = [{"ApiKeyAuth": []}]
-    return document
+    return plain(document)

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from assistants_api.api.forms import read_form
 from assistants_api.api.given import FileId, Given, Now, path_ids
 from assistants_api.api.replies import page_reply, reply
-from assistants_api.api.routing import StrictRoute, takes_form
+from assistants_api.api.routing import BYTES, StrictRoute, takes_form
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.file import MAX_FILE_BYTES
 from assistants_api.domain.page import PageQuery
@@ -71,7 +71,7 @@ async def delete_file(file_id: FileId, given: Given) -> Response:
     "/{file_id}/content",
     operation_id="downloadFile",
     response_class=StreamingResponse,
-    responses={200: {"description": "The bytes.", "content": {"application/octet-stream": {}}}},
+    responses={200: {"description": "The bytes.", "content": BYTES}},
     openapi_extra=_ID,
 )
 async def download_file(file_id: FileId, given: Given) -> Response:

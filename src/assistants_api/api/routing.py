@@ -34,6 +34,22 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+BYTES: dict[str, Any] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+METADATA_FILTER: dict[str, Any] = {
+    "x-query-prefix": "metadata[",
+    "parameters": [
+        {
+            "name": "metadata",
+            "in": "query",
+            "required": False,
+            "description": "Only those whose metadata has all of these pairs.",
+            "style": "deepObject",
+            "explode": True,
+            "schema": {"type": "object", "additionalProperties": {"type": "string"}},
+        }
+    ],
+}
+
 
 class StrictRoute(APIRoute):
     """A route that knows its query parameters and accepts no other."""

@@ -1,7 +1,5 @@
 """Threads over HTTP."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from assistants_api.api.given import (
@@ -14,7 +12,7 @@ from assistants_api.api.given import (
     read_body,
 )
 from assistants_api.api.replies import page_reply, reply
-from assistants_api.api.routing import StrictRoute, both, takes
+from assistants_api.api.routing import METADATA_FILTER, StrictRoute, both, takes
 from assistants_api.services import threads
 from assistants_api.wire.threads import (
     CreateThreadRequest,
@@ -27,7 +25,6 @@ from assistants_api.wire.threads import (
 
 router = APIRouter(prefix="/threads", tags=["Threads"], route_class=StrictRoute)
 _ID = path_ids("thread_id")
-_METADATA: dict[str, Any] = {"x-query-prefix": "metadata["}
 
 
 @router.post(
@@ -42,7 +39,7 @@ async def create_thread(request: Request, given: Given, now: Now) -> Response:
     return reply(ThreadObject.of(await threads.create_thread(given.db, body.to_new_thread(), now)))
 
 
-@router.get("", operation_id="listThreads", response_model=ListThreadsResponse, openapi_extra=_METADATA)
+@router.get("", operation_id="listThreads", response_model=ListThreadsResponse, openapi_extra=METADATA_FILTER)
 async def list_threads(request: Request, given: Given, query: PageGiven) -> Response:
     """List threads, those whose metadata has every `metadata[key]=value` given. An extension."""
     wanted = metadata_wanted(request)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, Field
@@ -12,12 +12,23 @@ from assistants_api.ports import Vector
 from assistants_api.wire.base import Reply, Request
 
 _MOST_INPUTS = 2048
+_INPUT: dict[str, Any] = {
+    "oneOf": [
+        {"type": "string", "minLength": 1},
+        {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1},
+            "minItems": 1,
+            "maxItems": _MOST_INPUTS,
+        },
+    ]
+}
 
 
 class DeploymentEmbeddingRequest(Request):
     """The body of createEmbedding where the path names the model."""
 
-    input: Any
+    input: Annotated[Any, Field(json_schema_extra=_INPUT)]
     model: str | None = Field(None, min_length=1, max_length=256)
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = Field(None, ge=1)
