@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
-from assistants_api.domain.errors import NotFound
+from assistants_api.domain.errors import DatabaseAway, NotFound
 from assistants_api.domain.job import LEASE_SECONDS
 from assistants_api.domain.thread import NewThread
 from assistants_api.engine.scripted import ScriptedEngine
@@ -160,6 +161,20 @@ async def test_the_end_does_not_wait_for_a_busy_thread(sqlite_db, jail):
         assert pool.keys() == {"thread_gone": 1}
     assert pool.keys() == {"thread_gone": 1}
     await pool.close()
+
+
+async def test_a_process_ends_in_order_though_the_database_is_away(sqlite_db, monkeypatch, caplog):
+    """What it had of sessions runs out by itself."""
+    pool = SimpleNamespace(keys=lambda: {"thread_here": 1})
+    keeper = SessionKeeper(sqlite_db, pool, "w1")  # type: ignore[arg-type]
+
+    def away() -> None:
+        raise DatabaseAway("The database cannot be reached.")
+
+    monkeypatch.setattr(sqlite_db, "begin", away)
+    await keeper.release()
+
+    assert "cannot be reached" in caplog.text
 
 
 async def test_a_thread_takes_its_session_with_it(db, jail):

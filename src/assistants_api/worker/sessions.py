@@ -51,9 +51,13 @@ class SessionKeeper:
         for reset in resets:
             reset.cancel()
         await asyncio.gather(*resets, return_exceptions=True)
-        if self._pool.keys():
+        if not self._pool.keys():
+            return
+        try:
             async with self._db.begin() as tx:
                 await tx.code_sessions.release(self._owner)
+        except Unavailable as error:
+            logger.warning("code sessions were not given up: %s", error.message)
 
     async def _reset(self, thread_id: str, generation: int) -> None:
         try:
