@@ -49,10 +49,11 @@ def main(base_url: str) -> dict:
         stream.until_done()
         [message] = stream.get_final_messages()
     stored = beta.threads.messages.list(thread.id).data[0]
-    assert stored.content == message.content
+    assert stored == message
     image, text = stored.content
     [link] = text.text.annotations
     assert text.text.value[link.start_index : link.end_index] == link.text
+    assert [each.file_id for each in stored.attachments] == [link.file_path.file_id]
     picture = client.files.retrieve(image.image_file.file_id)
     run = beta.threads.runs.list(thread.id).data[0]
     step = beta.threads.runs.steps.list(run.id, thread_id=thread.id, order="asc").data[0]

@@ -143,3 +143,21 @@ def test_a_run_is_announced_before_it_is_queued():
     assert created[1] == queued[1]
     assert json.loads(queued[1])["status"] == "queued"
     assert json.loads(queued[1])["expires_at"] == EPOCH + 600
+
+
+@pytest.mark.parametrize(
+    "ended", [lambda m, shown: m.complete(shown, NOW), lambda m, shown: m.cut(shown, "run_cancelled", NOW)]
+)
+def test_files_that_code_made_and_the_text_links_to_are_attached(ended):
+    """Apps look for made files in `attachments`, where the service put them too."""
+    cited = {"type": "file_citation", "text": "【0:0†source】", "file_citation": {"file_id": "file-3"}}
+    links = [
+        {"type": "file_path", "text": f"sandbox:/mnt/data/{name}", "file_path": {"file_id": file_id}}
+        for name, file_id in (("b.csv", "file-2"), ("a.csv", "file-1"), ("b.csv", "file-2"))
+    ]
+    shown = Shown("…", tuple({"index": n, **each} for n, each in enumerate([cited, *links])))
+
+    attachments = data_of(MessageMoved(ended(a_message(), shown)))["attachments"]
+
+    code = [{"type": "code_interpreter"}]
+    assert attachments == [{"file_id": id, "tools": code} for id in ("file-2", "file-1")]

@@ -69,7 +69,13 @@ class Message:
     def complete(self, shown: "Shown", now: datetime) -> "Message":
         """The finished message with all that was shown of it."""
         self._must_be_open()
-        return replace(self, status=MessageStatus.COMPLETED, content=shown.parts, completed_at=now)
+        return replace(
+            self,
+            status=MessageStatus.COMPLETED,
+            content=shown.parts,
+            attachments=shown.attachments,
+            completed_at=now,
+        )
 
     def cut(self, shown: "Shown", reason: str, now: datetime) -> "Message":
         """The message as far as it came; `reason` is an API `incomplete_details.reason`."""
@@ -79,6 +85,7 @@ class Message:
             self,
             status=MessageStatus.INCOMPLETE,
             content=content,
+            attachments=shown.attachments,
             incomplete_reason=reason,
             incomplete_at=now,
         )
@@ -107,6 +114,13 @@ class Shown:
             for annotation in self.annotations
         ]
         return (*(image_part(file_id) for file_id in self.images), text_part(self.text, annotations))
+
+    @property
+    def attachments(self) -> tuple[JsonObject, ...]:
+        """The files that code has made and that the text links to, each once."""
+        links = (each["file_path"]["file_id"] for each in self.annotations if each["type"] == "file_path")
+        tools = [{"type": "code_interpreter"}]
+        return tuple({"file_id": file_id, "tools": tools} for file_id in dict.fromkeys(links))
 
 
 def image_part(file_id: str) -> JsonObject:
