@@ -113,6 +113,7 @@ def test_an_overlap_without_a_step_forward_is_refused(size: int, overlap: int) -
         ("__init__ _", "init"),
         ("Ｆｕｌｌ cafe\u0301", "full café"),
         ("ÜBER naïve", "über naïve"),
+        ("Kranken\xadhaus soft\xad-\xadware", "krankenhaus soft ware"),
     ],
 )
 def test_keywords(text: str, words: str) -> None:

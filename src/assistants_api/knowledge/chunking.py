@@ -115,8 +115,11 @@ def windows(text: str, size: int = 200, tokens: Tokens | None = None) -> list[Wi
 
 
 def words(text: str) -> list[str]:
-    """The words of a text, compatible forms unified (NFKC); a run of Chinese, Japanese and Korean is one."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text))
+    """The words of a text, compatible forms unified (NFKC); a run of Chinese, Japanese and Korean is one.
+
+    Soft hyphens, where a word may be parted, part none.
+    """
+    return _WORD.findall(unicodedata.normalize("NFKC", text.replace("\xad", "")))
 
 
 def keywords(text: str) -> str:
