@@ -61,3 +61,10 @@ def test_only_so_many_terms_are_looked_for() -> None:
 )
 def test_a_rewritten_query_is_its_telling_words_as_they_were_written(query: str, telling: str) -> None:
     assert rewritten(query) == telling
+
+
+def test_of_a_query_as_long_as_a_document_the_beginning_is_looked_for() -> None:
+    query = "tax law " * 2_000
+    assert search_terms(f"{query} holiday") == ["tax", "law"]
+    assert rewritten(f"{query} holiday").split()[-2:] == ["tax", "law"]
+    assert rewritten("of the " * 2_000) == "of the " * 2_000

@@ -8,9 +8,13 @@ import re
 
 from assistants_api.knowledge.chunking import keywords, words
 
+# Characters of a query: whoever gives a whole document as one must not hold up everybody else.
+_MOST = 8_000
+
 
 def search_terms(query: str, most: int = 32) -> list[str]:
     """The different words of a query that are worth looking for, in their order; all, if none tells much."""
+    query = query[:_MOST]
     rest = keywords(_without_phrases(query)).split()
     telling = [word for word in rest if word not in _EMPTY_WORDS]
     return list(dict.fromkeys(telling or keywords(query).split()))[:most]
@@ -24,7 +28,7 @@ def rewritten(query: str) -> str:
     has_names = not query.isupper()
     kept = [
         word
-        for word in _without_phrases(query).split()
+        for word in _without_phrases(query[:_MOST]).split()
         if word.lower() not in _EMPTY_WORDS or (has_names and len(word) > 1 and word.isupper())
     ]
     return " ".join(kept) or query
