@@ -107,6 +107,20 @@ async def test_outputs_are_only_taken_when_they_are_wanted(open_client):
         assert refusal(again)[:2] == (400, "Cannot cancel run with status 'cancelled'.")
 
 
+async def test_outputs_are_bounded_together(http):
+    """Tools that shorten what they return look for these words."""
+    half = "é" * (256 * 512)
+    path = "/v1/threads/thread_x/runs/run_x/submit_tool_outputs"
+
+    async def sent(*outputs):
+        calls = [{"tool_call_id": f"call_{n}", "output": output} for n, output in enumerate(outputs)]
+        return refusal(await http.post(path, json={"tool_outputs": calls}))
+
+    words = "'tool_outputs' too large: the combined tool outputs must be less than 512kb."
+    assert await sent(half, half) == (400, words, "tool_outputs", "invalid_value")
+    assert (await sent(half, half[:-1]))[0] == 404
+
+
 async def test_missing_outputs_are_listed(open_client):
     script = [[ToolCall("call_X", "f", "{}"), ToolCall("call_Y", "f", "{}")]]
     tool = {"type": "function", "function": {"name": "f"}}

@@ -32,7 +32,7 @@ from assistants_api.wire.shapes import (
 from assistants_api.wire.threads import CreateThreadRequest
 
 TokenLimit = Annotated[int | None, Field(ge=256, le=2**53)]
-
+MAX_OUTPUT_BYTES = 512 * 1024  # of all outputs that are sent together
 
 CancelOnDisconnect = Annotated[
     bool | None,
@@ -141,7 +141,7 @@ class ToolOutput(Request):
     """The output of one call."""
 
     tool_call_id: str | None = None
-    output: str | None = Field(None, max_length=512_000)
+    output: str | None = Field(None, description="All outputs together have less than 512 KiB.")
 
 
 class SubmitToolOutputsRunRequest(Request):
@@ -167,6 +167,12 @@ class SubmitToolOutputsRunRequest(Request):
                     f"Duplicate value for '{path}': '{each.tool_call_id}'.", param=path, code="invalid_value"
                 )
             outputs[each.tool_call_id] = each.output or ""
+        if sum(len(output.encode()) for output in outputs.values()) >= MAX_OUTPUT_BYTES:
+            raise InvalidRequest(
+                "'tool_outputs' too large: the combined tool outputs must be less than 512kb.",
+                param="tool_outputs",
+                code="invalid_value",
+            )
         return outputs
 
 
