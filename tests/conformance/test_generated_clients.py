@@ -122,6 +122,17 @@ def test_numbers_are_as_wide_as_they_may_be(document):
     assert [limit for limit in limits if not -(2**31) <= limit.get("minimum", 0) <= 2**31] == []
 
 
+def test_what_is_deleted_is_a_boolean_and_no_word(document):
+    schemas = json.loads(document.read_text())["components"]["schemas"]
+    deleted = [
+        schema["properties"]["deleted"]
+        for schema in schemas.values()
+        if "deleted" in schema.get("properties", {})
+    ]
+
+    assert deleted == [{"type": "boolean"}] * len(deleted) != []
+
+
 def test_bytes_texts_and_filters_have_types_that_generators_know(document):
     made = json.loads(document.read_text())
     download = made["paths"]["/v1/files/{file_id}/content"]["get"]["responses"]["200"]["content"]

@@ -21,6 +21,7 @@ _UNIONS = {
     "ChunkingStrategy": "CreateVectorStoreRequest/properties/chunking_strategy/anyOf/0",
     "CodeOutput": "CodeCall/properties/outputs/items",
     "Filter": "CompoundFilter/properties/filters/items",
+    "FilterValue": "ComparisonFilter/properties/value/anyOf/3/items",
     "MessageContent": "MessageObject/properties/content/items",
     "MessageContentPart": "CreateMessageRequest/properties/content/anyOf/1/items",
     "MessageDeltaContent": "MessageDeltaBody/properties/content/items",
@@ -64,6 +65,8 @@ def _plain(node: Any) -> Any:
         del made["default"]  # says nothing; some generators take a field with a default for a required one
     if isinstance(made.get("title"), str):
         del made["title"]  # made of the field's name; generators would name its type by that alone
+    if isinstance(made.get("const"), bool):
+        del made["const"]  # openapi-generator's Python takes it for the word `true`
     if made.get("type") == "number":
         made["format"] = "double"  # where nothing is said, Go takes 32 bits and Java its decimals
     if "oneOf" in made or "anyOf" in made:
