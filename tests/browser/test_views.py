@@ -231,6 +231,38 @@ def test_a_narrow_screen_has_a_drawer(scripted, visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= 380
 
 
+def test_the_drawer_of_a_narrow_screen_is_closed_without_leaving_the_thread(scripted, visit):
+    page = visit(scripted, viewport={"width": 380, "height": 700})
+    ask(page, "Hello")
+    done(page)
+    thread = page.url
+    side = page.get_by_role("complementary", name="Threads")
+    opens = page.get_by_role("button", name="Threads")
+
+    opens.click()
+    page.mouse.click(370, 400)
+    expect(side).to_be_hidden()
+    opens.click()
+    expect(side).to_be_visible()
+    page.keyboard.press("Escape")
+
+    expect(side).to_be_hidden()
+    assert page.url == thread
+
+
+@pytest.mark.parametrize("width", [320, 360])
+def test_a_long_name_of_an_assistant_pushes_nothing_off_a_narrow_screen(scripted, visit, width):
+    made = assistant(scripted, name="An assistant with a name that is long " * 3)
+    page = visit(scripted, viewport={"width": width, "height": 640})
+    page.get_by_label("Assistant", exact=True).select_option(made)
+
+    edges = page.locator(".conversation button, .conversation a, .conversation select").evaluate_all(
+        "all => all.map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
+    )
+
+    assert all(0 <= left and right <= width for left, right in edges)
+
+
 def test_a_narrow_screen_shows_whole_words_of_a_table_and_a_whole_question(scripted, visit):
     page = visit(scripted, viewport={"width": 375, "height": 667})
     field = page.get_by_label("Message", exact=True)

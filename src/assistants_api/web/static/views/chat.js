@@ -19,7 +19,14 @@ const named = (thread) => thread.metadata?.title || t("Untitled");
 function Threads({ current, threads, onDelete, isOpen, onClose }) {
   const [search, setSearch] = useState("");
   const shown = (threads ?? []).filter((thread) => named(thread).toLowerCase().includes(search.toLowerCase()));
-  return html`<aside class=${`threads ${isOpen ? "open" : ""}`} aria-label=${t("Threads")}>
+  useEffect(() => {
+    if (!isOpen) return;
+    const pressed = (event) => event.key === "Escape" && onClose();
+    window.addEventListener("keydown", pressed);
+    return () => window.removeEventListener("keydown", pressed);
+  }, [isOpen]);
+  return html`${isOpen && html`<button type="button" class="shade" aria-label=${t("Close")} onClick=${onClose} />`}
+  <aside class=${`threads ${isOpen ? "open" : ""}`} aria-label=${t("Threads")}>
     <a class="button primary" href="#/chat" onClick=${onClose}>${t("New chat")}</a>
     <input type="search" placeholder=${t("Search threads")} aria-label=${t("Search threads")} value=${search} onInput=${(e) => setSearch(e.target.value)} />
     <ul>
