@@ -399,6 +399,25 @@ async def test_a_run_on_an_expired_store_fails_with_that_reason(db):
         assert engine.prompts == []
 
 
+async def test_a_passage_that_two_stores_have_is_shown_once(db):
+    engine = ScriptedEngine([asked(), answered("25 days【0:0†source】.")])
+    knowledge = knowledge_over(db)
+    async with house_over(db, engine, knowledge=knowledge) as house:
+        file, other = (
+            await filed(db, knowledge),
+            await filed(db, knowledge, "rules.md", "A holiday is a day."),
+        )
+        store = await stored(db, knowledge, file)
+        own = await stored(db, knowledge, file, other)
+        resources = {"file_search": {"vector_store_ids": [own.id]}}
+        run = await started(house, store, thread=NewThread((user("How much holiday?"),), resources))
+        await house.events(run)
+
+        searched, _ = await house.steps(run)
+        found = searched.tool_calls[0]["file_search"]["results"]
+        assert sorted(result["file_name"] for result in found) == ["handbook.md", "rules.md"]
+
+
 @pytest.mark.parametrize("has_other", [True, False])
 async def test_a_store_that_is_deleted_while_the_model_writes_is_searched_no_more(db, has_other):
     engine = ScriptedEngine([[Wait("go"), *asked()], answered("I see.")])

@@ -221,7 +221,7 @@ class Searcher:
                 if len(hits) >= limit or score < threshold:
                     continue
                 place = known.place
-                given = taken[place.store_file_id]
+                given = taken[place.file_id]  # another of the stores may have the file too
                 chunk = await _best_chunk(tx, place, start, end, terms, given)
                 if chunk is None or chunk in given:
                     continue
