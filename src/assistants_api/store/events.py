@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from assistants_api.domain.event import Event, LogEntry
 from assistants_api.domain.message import Shown
@@ -116,17 +116,15 @@ class Events:
 
     async def remove_old(self, keep_seconds: float = KEEP_SECONDS) -> None:
         """Forget the logs of runs and completions that ended longer ago than `keep_seconds`."""
-        runs = tables.runs.c
-        ended = select(runs.id).where(
+        c, runs, completions = self.table.c, tables.runs.c, tables.completions.c
+        # Looked up for each event that is so old, not listed: most runs have none any more.
+        ended = exists().where(
+            runs.id == c.channel,
             runs.status.in_(("completed", "incomplete", "failed", "cancelled", "expired")),
             runs.deadline < db_now() - keep_seconds,
         )
-        answered = select(tables.completions.c.id).where(
-            tables.completions.c.ended_at < db_now() - keep_seconds
-        )
-        for channels in (ended, answered):
+        answered = exists().where(completions.id == c.channel, completions.ended_at < db_now() - keep_seconds)
+        for is_over in (ended, answered):
             await self.session.execute(
-                delete(self.table).where(
-                    self.table.c.created_at < db_now() - keep_seconds, self.table.c.channel.in_(channels)
-                )
+                delete(self.table).where(c.created_at < db_now() - keep_seconds, is_over)
             )

@@ -91,9 +91,8 @@ class Jobs(Repository[Job]):
 
     async def cancelling(self, ids: Collection[str]) -> set[str]:
         """Those of the jobs `ids` whose run somebody wants cancelled."""
-        c, runs = self.table.c, tables.runs.c
-        wanted = select(runs.id).where(runs.status == RunStatus.CANCELLING)
-        rows = await self.session.execute(select(c.id).where(c.id.in_(ids), c.subject_id.in_(wanted)))
+        c = self.table.c
+        rows = await self.session.execute(select(c.id).where(c.id.in_(ids), c.subject_id.in_(_CANCELLING)))
         return {row[0] for row in rows}
 
     async def held(self, leases: Collection[Lease]) -> set[Lease]:
@@ -175,12 +174,11 @@ class Jobs(Repository[Job]):
 
     async def abandoned(self) -> list[Job]:
         """Open jobs whose lease ran out at the last attempt, or while their run was being cancelled."""
-        c, runs = self.table.c, tables.runs.c
-        wanted = select(runs.id).where(runs.status == RunStatus.CANCELLING)
+        c = self.table.c
         statement = self._select().where(
             c.is_done.is_(False),
             or_(c.lease_until.is_(None), c.lease_until < db_now()),
-            or_(c.attempt >= MAX_ATTEMPTS, c.subject_id.in_(wanted)),
+            or_(c.attempt >= MAX_ATTEMPTS, c.subject_id.in_(_CANCELLING)),
         )
         return [self.thing(row) for row in await self.session.execute(statement)]
 
@@ -218,6 +216,9 @@ class Jobs(Repository[Job]):
         )
 
 
+_CANCELLING = select(tables.runs.c.id).where(
+    tables.is_active(tables.runs), tables.runs.c.status == RunStatus.CANCELLING
+)
 _ONE_OF_LEASES = tuple_(tables.jobs.c.id, tables.jobs.c.attempt, tables.jobs.c.owner).in_(
     bindparam("leases", expanding=True)
 )

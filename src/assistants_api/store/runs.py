@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from assistants_api.domain.errors import Conflict
 from assistants_api.domain.message import NewMessage
 from assistants_api.domain.page import Page, PageQuery
-from assistants_api.domain.run import ACTIVE, Run, RunStatus
+from assistants_api.domain.run import Run, RunStatus
 from assistants_api.store import tables
 from assistants_api.store.columns import db_now
 from assistants_api.store.deliveries import Deliveries
@@ -83,7 +83,7 @@ class Runs(Repository[Run]):
         is_held = exists().where(
             holding.c.thread_id == waiting.c.thread_id,
             holding.c.is_waiting.is_(False),
-            holding.c.status.in_(sorted(ACTIVE)),
+            tables.is_active(holding),
         )
         statement = select(waiting.c.thread_id).where(waiting.c.is_waiting.is_(True), ~is_held).distinct()
         return [row[0] for row in await self.session.execute(statement)]
@@ -106,13 +106,13 @@ class Runs(Repository[Run]):
     async def overdue(self) -> list[str]:
         """Active runs whose deadline has passed, by the database's clock."""
         c = self.table.c
-        statement = select(c.id).where(c.status.in_(sorted(ACTIVE)), c.deadline < db_now())
+        statement = select(c.id).where(tables.is_active(self.table), c.deadline < db_now())
         return [row[0] for row in await self.session.execute(statement)]
 
     async def count_active(self) -> dict[RunStatus, int]:
         """How many runs are in each active status."""
         c = self.table.c
-        statement = select(c.status, func.count()).where(c.status.in_(sorted(ACTIVE))).group_by(c.status)
+        statement = select(c.status, func.count()).where(tables.is_active(self.table)).group_by(c.status)
         rows: list[Any] = list(await self.session.execute(statement))
         return {row[0]: row[1] for row in rows}
 
@@ -120,7 +120,7 @@ class Runs(Repository[Run]):
 # Built once: every message and every run asks for it.
 _ACTIVE_ON = select(*(tables.runs.c[field.name] for field in fields(Run))).where(
     tables.runs.c.thread_id == bindparam("wanted"),
-    tables.runs.c.status.in_(sorted(ACTIVE)),
+    tables.is_active(tables.runs),
     tables.runs.c.is_waiting.is_(False),
 )
 _WAITING_ON = (

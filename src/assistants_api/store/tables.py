@@ -4,10 +4,13 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    bindparam,
     false,
 )
 
@@ -148,6 +152,19 @@ runs = Table(
     Column("webhook_url", Text),
     Index(None, "thread_id", "ord"),
 )
+
+
+def is_active(table: FromClause) -> ColumnElement[bool]:
+    """Whether a run (of `runs`, or an alias of it) is active.
+
+    The statuses stand in the statement itself: SQLite takes an index of some rows only where it finds that
+    index's condition, word for word, and would else read every run that there ever was.
+    """
+    statuses: BindParameter[Any] = bindparam(
+        "active", sorted(ACTIVE), unique=True, expanding=True, literal_execute=True
+    )
+    return table.c.status.in_(statuses)
+
 
 _is_active = runs.c.status.in_(sorted(ACTIVE))
 _holds_thread = and_(_is_active, runs.c.is_waiting.is_(False))
