@@ -712,3 +712,19 @@ def test_keys_of_a_word_that_is_being_put_together_neither_send_nor_stop(scripte
     field.evaluate(press, "Enter")
     expect(field).to_have_value("ni hao")
     expect(page.locator(".message.user")).to_have_count(1)
+
+
+def test_a_thread_is_opened_once_the_server_is_back(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    thread = page.url
+    page.get_by_role("link", name="New chat").click()
+    page.route("**/v1/threads/*/runs?limit=20", lambda route: route.abort())
+    page.goto(thread)
+    expect(page.get_by_role("alert")).to_be_visible()
+
+    page.unroute_all()
+
+    done(page)
+    expect(answers(page)).to_have_count(1)

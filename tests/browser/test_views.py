@@ -260,7 +260,7 @@ def test_a_long_name_of_an_assistant_pushes_nothing_off_a_narrow_screen(scripted
         "all => all.map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"
     )
 
-    assert all(0 <= left and right <= width for left, right in edges)
+    assert all(left >= 0 and right <= width for left, right in edges)
 
 
 def test_a_narrow_screen_shows_whole_words_of_a_table_and_a_whole_question(scripted, visit):

@@ -112,6 +112,21 @@ const pause = (ms, signal) =>
     signal?.addEventListener("abort", () => (clearTimeout(timer), done()));
   });
 
+/** Does `work`, and again while the server is away and `wanted()`; `onAway(error)` hears of that once. */
+export async function patiently(work, wanted, onAway) {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof ApiError && error.status < 500) throw error;
+      if (!wanted()) return;
+      if (!failures) onAway(error);
+    }
+    await pause(Math.min(5000, 250 * 2 ** failures));
+    if (!wanted()) return;
+  }
+}
+
 /** Waits until every file of a vector store can be found, or has failed. */
 export async function indexed(storeId) {
   while ((await get(`/vector_stores/${storeId}`)).file_counts.in_progress) await pause(300);

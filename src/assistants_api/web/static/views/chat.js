@@ -302,7 +302,7 @@ export default function Chat({ route, go }) {
     setRuns({});
     setIsUp(true);
     if (!threadId) return;
-    (async () => {
+    const look = async () => {
       // One after the other: what a run that has ended wrote is among messages that are asked for afterwards.
       const latest = await api.get(`/threads/${threadId}/runs?limit=20`);
       const kept = await api.newest(threadId, SHOWN);
@@ -316,7 +316,8 @@ export default function Chat({ route, go }) {
           (steps) => current && setRuns((all) => ({ ...all, [run.id]: { run, steps } })),
           fail,
         );
-    })().catch((error) => current && lost(error));
+    };
+    api.patiently(look, () => current, fail).catch((error) => current && lost(error));
     return () => {
       current = false;
       place.current = undefined;
