@@ -1,5 +1,6 @@
 """Asking on the page: streams, stops, reloads, branches, functions, files, and text that would like to be code."""
 
+import json
 import os
 import re
 
@@ -728,3 +729,31 @@ def test_a_thread_is_opened_once_the_server_is_back(scripted, visit):
 
     done(page)
     expect(answers(page)).to_have_count(1)
+
+
+def test_a_question_whose_answer_was_lost_on_the_way_is_not_asked_twice(scripted, visit):
+    page = visit(scripted)
+    lost: list[str] = []
+
+    def cut(route: Route) -> None:
+        if route.request.method != "POST" or len(lost) == 2:
+            return route.fallback()
+        lost.append(route.fetch().text())
+        return route.abort()
+
+    page.route(re.compile(r"/threads/(\w+/)?runs$"), cut)
+    field = page.get_by_label("Message", exact=True)
+    for count, question in enumerate(("Hello", "Hello again"), 1):
+        ask(page, question)
+        expect(page.get_by_role("alert").locator("p")).to_have_count(count)
+        expect(field).to_have_value(question)
+        page.unroute_all()
+        field.press("Enter")
+        expect(answers(page)).to_have_count(count)
+        done(page)
+        page.route(re.compile(r"/threads/(\w+/)?runs$"), cut)
+
+    assert len(lost) == 2
+    thread = page.url.rpartition("/")[2]
+    runs = httpx.get(f"{scripted.base_url}/threads/{thread}/runs", headers=BETA).json()["data"]
+    assert [run["id"] for run in runs[::-1]] == [json.loads(each)["id"] for each in lost]

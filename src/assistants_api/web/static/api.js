@@ -29,10 +29,10 @@ async function checked(response) {
 }
 
 /** One request; JSON in, JSON out. `path` begins after `/v1`, or with `/` + `/` for a path from the root. */
-export async function call(method, path, body, { signal } = {}) {
+export async function call(method, path, body, { signal, more = {} } = {}) {
   const response = await fetch(path.startsWith("//") ? path.slice(1) : `/v1${path}`, {
     method,
-    headers: headers(body === undefined ? {} : { "Content-Type": "application/json" }),
+    headers: headers({ ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...more }),
     body: body === undefined ? undefined : JSON.stringify(body),
     signal,
   });
@@ -43,6 +43,16 @@ export async function call(method, path, body, { signal } = {}) {
 export const get = (path, options) => call("GET", path, undefined, options);
 export const post = (path, body = {}, options) => call("POST", path, body, options);
 export const remove = (path) => call("DELETE", path);
+
+let asked = {};
+/** As `post`. Where its answer was lost on the way, the same request is answered as it was the first time. */
+export async function postOnce(path, body) {
+  const what = JSON.stringify([path, body]);
+  if (asked.what !== what) asked = { what, key: `${Date.now()}.${Math.random()}` };
+  const answer = await post(path, body, { more: { "Idempotency-Key": asked.key } });
+  asked = {};
+  return answer;
+}
 
 /** All items of a list, page by page, up to `most`. */
 export async function all(path, most = 1000) {

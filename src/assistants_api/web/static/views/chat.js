@@ -348,7 +348,7 @@ export default function Chat({ route, go }) {
     const missing = [...needed].filter((type) => !chosen.tools.some((tool) => tool.type === type));
     if (missing.length) body.tools = [...chosen.tools, ...missing.map((type) => ({ type }))];
     const replaced = insteadOf.map(({ id }) => `instead_of[]=${id}`).join("&");
-    const run = await api.post(thread ? `/threads/${thread}/runs${replaced && `?${replaced}`}` : "/threads/runs", body);
+    const run = await api.postOnce(thread ? `/threads/${thread}/runs${replaced && `?${replaced}`}` : "/threads/runs", body);
     if (place.current === from) {
       setMessages((all) => all.filter((each) => !insteadOf.includes(each)));
       if (run.thread_id === from) hear(run);
