@@ -95,6 +95,29 @@ def test_unions_have_names_where_they_are_met_again_and_hold_no_unions(document)
     assert len({json.dumps(schema) for schema in named.values()}) == len(named)
 
 
+def _shape(schema):
+    """What is left of a schema without its names and constants."""
+    if isinstance(schema, dict):
+        told = {
+            key: part for key, part in schema.items() if key not in ("title", "description", "const", "enum")
+        }
+        return {key: _shape(part) for key, part in told.items()}
+    return schema
+
+
+def test_members_of_a_union_differ_in_more_than_a_constant_unless_it_tells_them_apart(document):
+    made = json.loads(document.read_text())
+    named = made["components"]["schemas"]
+    unions = [node["oneOf"] for node in _nodes(made) if "oneOf" in node and "discriminator" not in node]
+    shapes = [
+        [_shape(named[part["$ref"].rpartition("/")[2]] if "$ref" in part else part) for part in union]
+        for union in unions
+    ]
+
+    assert len(unions) > 3
+    assert [members for members in shapes if any(members.count(shape) > 1 for shape in members)] == []
+
+
 def test_types_are_named_by_where_they_stand_and_not_by_a_field_alone(document):
     schemas = json.loads(document.read_text())["components"]["schemas"]
 

@@ -112,16 +112,10 @@ class NamedToolChoice(Request):
     function: NamedFunction | None = None
 
 
-class TextFormat(Request):
-    """Plain text."""
+class PlainFormat(Request):
+    """Plain text, or any JSON object."""
 
-    type: Literal["text"]
-
-
-class JsonObjectFormat(Request):
-    """Any JSON object."""
-
-    type: Literal["json_object"]
+    type: Literal["text", "json_object"]
 
 
 class JsonSchema(Request):
@@ -140,7 +134,7 @@ class JsonSchemaFormat(Request):
     json_schema: JsonSchema
 
 
-AnyFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+AnyFormat = Annotated[PlainFormat | JsonSchemaFormat, Field(discriminator="type")]
 
 
 def _word_or_object(value: object) -> str:
