@@ -227,7 +227,8 @@ async def _announce(http: uvicorn.Server, server: Server) -> None:
         await asyncio.sleep(0.02)
     host, port = http.servers[0].sockets[0].getsockname()[:2]
     console = Console(stderr=True)
-    console.print(f"assistants-api {__version__} serves http://{host}:{port}/v1", highlight=False)
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    console.print(f"assistants-api {__version__} serves http://{escape(place)}/v1", highlight=False)
     if server.worker is None:
         return
     facts = server.parts.engine.describe()

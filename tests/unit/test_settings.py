@@ -246,5 +246,21 @@ async def test_why_a_model_is_not_ready_is_told_as_it_is(capsys):
     assert "model a[/b] is not ready: no folder [c][/d]" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        (("127.0.0.1", 8000), "http://127.0.0.1:8000/v1"),
+        (("fe80::1", 8000, 0, 0), "http://[fe80::1]:8000/v1"),
+    ],
+)
+async def test_where_the_server_is_can_be_copied_into_a_client(capsys, address, url):
+    listener = SimpleNamespace(getsockname=lambda: address)
+    http = SimpleNamespace(started=True, servers=[SimpleNamespace(sockets=[listener])])
+
+    await _announce(http, SimpleNamespace(worker=None))
+
+    assert capsys.readouterr().err.rstrip().endswith(f" serves {url}")
+
+
 def test_the_version_is_told():
     assert CliRunner().invoke(app, ["version"]).output.strip() == "0.1.0"
