@@ -577,6 +577,17 @@ def test_a_zip_bomb_in_any_part_that_is_read_is_too_large(tmp_path: Path, part: 
     assert "too large" in failure(tmp_path, "a.docx", data).message
 
 
+def test_a_large_table_of_equal_rows_is_no_zip_bomb(tmp_path: Path) -> None:
+    rows = table(*[row(*[cell("0.00")] * 8)] * 4_000).encode()
+    data = fixtures.repacked(
+        fixtures.docx(), "word/document.xml", lambda part: part.replace(b"</w:body>", rows + b"</w:body>")
+    )
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        part = archive.getinfo("word/document.xml")
+    assert part.file_size > 200 * part.compress_size
+    assert parse(write(tmp_path, "a", data), "a.docx").text.count("0.00") == 32_000
+
+
 def test_a_zip_bomb_by_another_name_stays_packed(tmp_path: Path) -> None:
     data = fixtures.repacked(fixtures.docx(), "word/document.xml", padded, "word/document.bin")
     for part in ("[Content_Types].xml", "_rels/.rels"):

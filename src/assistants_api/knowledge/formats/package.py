@@ -9,8 +9,8 @@ from assistants_api.knowledge.parsed import invalid
 
 _MOST_UNPACKED = 200 * 1024 * 1024  # bytes
 _MOST_PARTS = 20_000
-_RATIO = 200  # unpacked to packed; honest XML stays below 50
-_SMALL = 1024 * 1024  # bytes; below, any ratio is harmless
+_RATIO = 200  # unpacked to packed; honest XML stays below, but for large tables of like rows
+_SMALL = 16 * 1024 * 1024  # bytes; below, any ratio is harmless
 
 
 def opened(path: Path, folder: str) -> IO[bytes]:
