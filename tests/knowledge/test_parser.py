@@ -52,6 +52,16 @@ async def test_a_memory_hog_fails(tmp_path: Path) -> None:
     assert caught.value.message == "The file could not be parsed because reading it takes too much memory."
 
 
+async def test_a_word_file_that_takes_too_much_memory_says_so(tmp_path: Path) -> None:
+    body = b"".join(b"<w:p><w:r><w:t>%d</w:t></w:r></w:p>" % at for at in range(400_000))
+    data = fixtures.repacked(
+        fixtures.docx(), "word/document.xml", lambda part: part.replace(b"</w:body>", body + b"</w:body>")
+    )
+    with pytest.raises(ParseFailed) as caught:
+        await parse_limited(write(tmp_path, "a", data), "a.docx", memory_bytes=256 << 20)
+    assert caught.value.message == "The file could not be parsed because reading it takes too much memory."
+
+
 async def test_a_missing_file_is_the_servers_fault(tmp_path: Path) -> None:
     with pytest.raises(ParseFailed) as caught:
         await parse_limited(tmp_path / "gone", "a.txt")

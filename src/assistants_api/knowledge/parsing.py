@@ -18,6 +18,7 @@ EXTENSIONS = _PLAIN | {"doc", "docx", "html", "pdf", "pptx"}
 
 _PDF, _ZIP, _OLE = b"%PDF-", b"PK\x03\x04", bytes.fromhex("d0cf11e0a1b11ae1")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_MEMORY = 2  # of libxml2, which lxml takes for an error of the XML
 _MISMATCH = "because its contents do not match its extension"
 
 
@@ -38,6 +39,8 @@ def parse(path: Path, filename: str, max_text: int = MAX_TEXT) -> Parsed:
     except (ParseFailed, MemoryError):
         raise
     except Exception as error:  # a broken file may break its library anywhere
+        if isinstance(error, SyntaxError) and getattr(error, "code", None) == _NO_MEMORY:
+            raise MemoryError from error
         raise invalid() from error
     text = _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
     if len(text) > max_text:
