@@ -7,6 +7,7 @@ from torch import nn
 from assistants_api.engine import packed
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.model import Model
+from tests.engine import tiny
 from tests.engine.processor import CAN_PACK, needs_packing
 
 
@@ -45,11 +46,46 @@ def test_a_net_in_eight_bits_says_nearly_the_same(rows):
     assert float((wanted - got).norm() / wanted.norm()) < 0.03
 
 
-def test_full_precision_stays_plain():
+@pytest.mark.parametrize("rows", [1, 2, 7, 40])
+def test_large_layers_in_full_precision_are_packed_and_say_the_same(rows, monkeypatch):
+    monkeypatch.setattr(packed.platform, "machine", lambda: "x86_64")
+    torch.manual_seed(5)
+    net = nn.Sequential(nn.Linear(1024, 1024), nn.GELU(), nn.Linear(1024, 64)).eval()
+    x = torch.randn(2, rows, 1024)
+    with torch.inference_mode():
+        wanted = net(x)
+        count = packed.pack(net)
+        got = net(x)
+
+    assert count == 1
+    assert isinstance(net[0], packed.PackedLinear)
+    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_models_that_look_at_weights_themselves_find_them(monkeypatch, tmp_path):
+    from assistants_api.engine.alone import Alone
+
+    monkeypatch.setattr(packed, "_LEAST_WEIGHTS", 0)
+    monkeypatch.setattr(packed.platform, "machine", lambda: "x86_64")
+    config = EngineConfig(model=tiny.build(tmp_path, kind="mamba"), dtype="fp32", device="cpu")
+    model = Model(config)
+
+    assert model.packed_layers
+    Alone(model, config)  # proves that it can be stepped
+
+
+def test_small_layers_in_full_precision_stay_plain():
     net = a_net(torch.float32)
 
     assert packed.pack(net) == 0
     assert type(net[0]) is nn.Linear
+
+
+def test_full_precision_stays_plain_on_processors_where_it_was_not_measured(monkeypatch):
+    monkeypatch.setattr(packed.platform, "machine", lambda: "arm64")
+    net = nn.Sequential(nn.Linear(1024, 1024))
+
+    assert packed.pack(net) == 0
 
 
 def test_a_layer_that_would_say_something_else_stays_plain(monkeypatch):

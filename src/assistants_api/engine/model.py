@@ -85,7 +85,9 @@ class Model:
         self._fused: FusedForward | None = None
         if not config.is_compiled:
             self._fuse()  # before weights are packed: the joined ones are
-        self.packed_layers = pack(self.net, int8=is_int8) if self.device.type == "cpu" else 0
+        self.packed_layers = 0
+        if self.device.type == "cpu":
+            self.packed_layers = pack(self.net, int8=is_int8, for_compiler=config.is_compiled)
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
         self.alone_because = self._reason_to_be_alone()
         if config.is_compiled and self.alone_because is None:

@@ -1,12 +1,14 @@
 """Linear layers whose weights lie in memory as the processor's matrix kernels want them.
 
-oneDNN reorders a plain bfloat16 weight again in every product. Reordered once at load, a decode step of a
-model of half a billion parameters takes two thirds of the time. The operators are what `torch.compile` with
-freezing uses; they are no public interface, so each layer is proved against the plain one, and stays plain
-where that fails.
+oneDNN reorders a plain bfloat16 weight again in every product, and MKL a plain full-precision one wherever
+there is more than one row. Reordered once at load, a decode step of a model of half a billion parameters
+takes two thirds of the time in bfloat16, and several rows of one in full precision about half. The operators
+are what `torch.compile` with freezing uses; they are no public interface, so each layer is proved against the
+plain one, and stays plain where that fails.
 """
 
 import logging
+import platform
 from typing import Any
 
 import torch
@@ -15,7 +17,8 @@ from torch import nn
 log = logging.getLogger(__name__)
 
 _ROWS = 3  # of the proof
-_MOST_ERROR = 0.02
+_MOST_ERROR = {torch.bfloat16: 0.02, torch.float32: 1e-4}
+_LEAST_WEIGHTS = 1 << 20  # of a layer in full precision: smaller plain ones are as quick
 _FEW_ROWS = 2  # up to which reading half the bytes saves more than the product in int8 costs
 
 
@@ -27,6 +30,12 @@ class PackedLinear(nn.Module):
         self.in_features, self.out_features = plain.in_features, plain.out_features
         self.bias = plain.bias
         self._packed = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach().contiguous())
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The plain weight, made anew, for models that look at it themselves."""
+        plain: torch.Tensor = self._packed.to_dense()
+        return plain
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x @ weight.T + bias`, `[..., in]` to `[..., out]`."""
@@ -58,15 +67,20 @@ class Int8Linear(PackedLinear):
         return out.reshape(*x.shape[:-1], self.out_features)
 
 
-def pack(net: nn.Module, *, int8: bool = False) -> int:
-    """Packs the plain bfloat16 linear layers of a model on a CPU, in place; how many were packed."""
-    kind = Int8Linear if int8 else PackedLinear
+def pack(net: nn.Module, *, int8: bool = False, for_compiler: bool = False) -> int:
+    """Packs the plain linear layers of a model on a CPU, in place; how many were packed.
+
+    Eight bits go with bfloat16. torch's compiler cannot read layers that are packed in full precision.
+    """
     packed = 0
     with torch.inference_mode(False), torch.no_grad():
         for module in list(net.modules()):
             for name, child in list(module.named_children()):
-                if type(child) is not nn.Linear or child.weight.dtype != torch.bfloat16:
+                if type(child) is not nn.Linear or not _is_worth_it(child.weight):
                     continue
+                if for_compiler and child.weight.dtype == torch.float32:
+                    continue
+                kind = Int8Linear if int8 and child.weight.dtype == torch.bfloat16 else PackedLinear
                 if (made := _proved(child, kind)) is None:
                     return packed
                 setattr(module, name, made)
@@ -74,10 +88,16 @@ def pack(net: nn.Module, *, int8: bool = False) -> int:
     return packed
 
 
+def _is_worth_it(weight: torch.Tensor) -> bool:
+    if weight.dtype == torch.float32:  # where it was measured
+        return weight.numel() >= _LEAST_WEIGHTS and platform.machine() in {"x86_64", "AMD64"}
+    return weight.dtype == torch.bfloat16
+
+
 def _proved(plain: nn.Linear, kind: type[PackedLinear]) -> PackedLinear | None:
     """The layer packed, if it can be and says the same, for one row as for several."""
     generator = torch.Generator().manual_seed(1)
-    x: Any = torch.randn(_ROWS, plain.in_features, generator=generator).to(torch.bfloat16)
+    x: Any = torch.randn(_ROWS, plain.in_features, generator=generator).to(plain.weight.dtype)
     try:
         made = kind(plain)
         checks = [(plain(rows).float(), made(rows).float()) for rows in (x, x[:1])]
@@ -85,7 +105,7 @@ def _proved(plain: nn.Linear, kind: type[PackedLinear]) -> PackedLinear | None:
         log.warning("weights are not packed: %s", " ".join(str(error).split())[:200])
         return None
     for wanted, got in checks:
-        if not float((wanted - got).norm()) <= _MOST_ERROR * float(wanted.norm()) + 1e-6:
+        if not float((wanted - got).norm()) <= _MOST_ERROR[plain.weight.dtype] * float(wanted.norm()) + 1e-6:
             log.warning("weights are not packed: a packed layer does not say what the plain one says")
             return None
     return made
