@@ -19,7 +19,6 @@ from assistants_api.engine.kv import KvBlock
 
 # Their layers differ in biases and in norms over query and key heads, which are found by looking.
 MODEL_TYPES = {"llama", "mistral", "qwen2", "qwen3"}
-_FEW = 16  # tokens, up to which an operation costs more to start than to do
 _JOINED = {
     "self_attn": ("qkv_proj", ("q_proj", "k_proj", "v_proj")),
     "mlp": ("gate_up_proj", ("gate_proj", "up_proj")),
@@ -46,8 +45,6 @@ class FusedForward:
         self._net = net
         self._layers: list[Any] = list(body.layers)
         self._head_norms = [self._head_norm(layer.self_attn) for layer in self._layers]
-        norms = [n for layer in self._layers for n in (layer.input_layernorm, layer.post_attention_layernorm)]
-        self._norms = {norm: torch.cat((norm.weight, norm.weight)) for norm in (*norms, body.norm)}
         try:
             for layer in self._layers:
                 for name, (whole, parts) in _JOINED.items():
@@ -104,15 +101,7 @@ class FusedForward:
         return logits
 
     def _normed(self, x: torch.Tensor, norm: Any) -> torch.Tensor:
-        """On CPUs the norm by the root of the mean square is five operations, the one by deviation is one.
-
-        They are the same where the mean is zero, as it is for `x` beside `-x`.
-        """
-        size = x.shape[-1]
-        if len(x) > _FEW or x.device.type != "cpu":
-            return functional.rms_norm(x, (size,), norm.weight, self._epsilon)
-        both = torch.cat((x, -x), -1)
-        return functional.layer_norm(both, (2 * size,), self._norms[norm], None, self._epsilon)[:, :size]
+        return functional.rms_norm(x, (x.shape[-1],), norm.weight, self._epsilon)
 
     def _attended(
         self,
