@@ -202,3 +202,41 @@ def test_an_answer_with_guesses_can_be_taken_up_by_the_next_turn(model: Any) -> 
     fresh = told(model, [second], draft_tokens=0)
     assert loop.scheduler.details()["reused_tokens"] > 0
     assert loop.tokens[1] == fresh.tokens[0]
+
+
+@pytest.mark.model
+def test_what_a_form_leaves_no_choice_about_is_guessed_first(model: Any) -> None:
+    from assistants_api.engine.messages import Submit
+    from assistants_api.engine.rows import Row
+
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
+    row = Row(Submit(1, replace(a_prompt("go"), response_format=form), 1), model)
+
+    guessed = row.guess(100)
+    row.judge(len(guessed), 0)
+
+    assert model.tokenizer.decode(guessed).startswith('{"names": [')
+    assert row.guess(2) == guessed[:2]
+
+
+@pytest.mark.model
+def test_an_answer_in_a_form_takes_few_steps_and_is_the_same() -> None:
+    from assistants_api.engine.model import Model
+
+    bundled = Model(EngineConfig(device="cpu"))
+    names = ("policy_number", "object", "order_number")
+    entities = {name: {"type": ["string", "null"]} for name in names}
+    schema = {
+        "type": "object",
+        "properties": {"intent": {"enum": ["report_damage", "cancel_contract"]}, **entities},
+        "required": ["intent", *entities],
+        "additionalProperties": False,
+    }
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+    prompt = replace(a_prompt("A storm broke my greenhouse.", max_tokens=150), response_format=form)
+
+    plain, loop = (told(bundled, [prompt], draft_tokens=n) for n in (0, 8))
+
+    assert loop.tokens[0] == plain.tokens[0]
+    steps, needed = (one.scheduler.details()["steps"] for one in (loop, plain))
+    assert 2 * steps < needed

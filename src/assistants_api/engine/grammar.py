@@ -56,6 +56,11 @@ class Constraint:
         if not self._ends_answer and self._matcher.is_accepting():
             self._is_over = True
 
+    def forced(self) -> list[int]:
+        """The tokens that alone may come next, cut as the tokenizer would; none where there is a choice."""
+        tokens: list[int] = [] if self._is_over else self._matcher.compute_ff_tokens()
+        return tokens
+
 
 class Grammars:
     """Makes constraints for one tokenizer; setting it up takes seconds for a large vocabulary."""

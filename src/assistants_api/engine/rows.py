@@ -35,7 +35,8 @@ class Row:
         self.text = rendered.text + rendered.start
         self.asked = len(asked)
         self.ids = asked + begun
-        self.drafts = Drafts(self.ids)
+        self._drafts = Drafts(self.ids)
+        self._is_forced = False  # what was guessed last
         self.limit = _limit(prompt, self.asked, len(begun), model.window)
         self.cached = 0
         self.known: int | None = None  # tokens that were known when it might first wait for more
@@ -109,6 +110,17 @@ class Row:
     def allowed(self) -> bytes | None:
         """A bit for each token, set where it may come next; None when any may."""
         return self._form.allowed() if self._form else None
+
+    def guess(self, most: int) -> list[int]:
+        """Up to `most` tokens that may come next: those that the form leaves, else what was said before."""
+        forced = self._form.forced()[:most] if self._form else []
+        self._is_forced = bool(forced)
+        return forced or self._drafts.propose(most)
+
+    def judge(self, proposed: int, right: int) -> None:
+        """So many of the guessed tokens were right."""
+        if not self._is_forced:  # the same letters cut otherwise say nothing about how the answer repeats
+            self._drafts.judge(proposed, right)
 
     def weigh(self, logits: torch.Tensor) -> None:
         """Changes the row's `logits` `[vocabulary]` in place, as its penalties and its bias ask."""

@@ -285,12 +285,12 @@ class Scheduler:
         most = min(self._config.draft_tokens, self._free_tokens // len(rows) - 1)
         if runs_of([len(row.ids) for row in rows]):
             most = 0
-        return [row.drafts.propose(min(most, row.room - 1)) if most > 0 else [] for row in rows]
+        return [row.guess(min(most, row.room - 1)) if most > 0 else [] for row in rows]
 
     def _judge(self, rows: list[Row], drafts: list[list[int]], right: list[int]) -> None:
         for row, draft, count in zip(rows, drafts, right, strict=True):
             if draft:
-                row.drafts.judge(len(draft), count)
+                row.judge(len(draft), count)
                 self._drafted_tokens += len(draft)
                 self._accepted_tokens += count
 
