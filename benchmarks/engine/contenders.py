@@ -136,9 +136,9 @@ class Ours:
 
         return self._loop.run_until_complete(everything())
 
-    def talk(self, seed: int, streams: int) -> tuple[float, int, int, int]:
+    def talk(self, seed: int, streams: int, *, in_form: bool = False) -> tuple[float, int, int, int]:
         """Real conversations, so many at once: seconds, tokens, tokens guessed, guesses that were right."""
-        prompts = conversations(seed)
+        prompts = conversations(seed, in_form=in_form)
 
         async def everything() -> int:
             gate = asyncio.Semaphore(streams)

@@ -33,6 +33,17 @@ SPOKEN = (
     "glossary, other wordings",
 )
 
+FORM = {
+    "type": "object",
+    "properties": {
+        "topic": {"enum": ["weather", "orders", "documents", "computing", "other"]},
+        "is_a_question": {"type": "boolean"},
+        "person": {"type": ["string", "null"]},
+        "order_number": {"type": ["string", "null"]},
+    },
+    "required": ["topic", "is_a_question", "person", "order_number"],
+    "additionalProperties": False,
+}
 
 WORDS = "the quick brown fox jumps over the lazy dog while it rains in the harbour "
 
@@ -76,8 +87,8 @@ def question(tokens: int, number: int) -> str:
     return f"{number} " + WORDS * max(1, tokens // 28)
 
 
-def conversations(seed: int) -> list[Any]:
-    """Prompts of the kinds that the bundled model was made for, from what it was never trained on."""
+def conversations(seed: int, *, in_form: bool = False) -> list[Any]:
+    """Prompts of the kinds that the bundled model was made for, from what it was never trained on; or all in a form."""
     from training.draw import Draw
     from training.evaluate import SKILLS, item_of
 
@@ -96,7 +107,15 @@ def conversations(seed: int) -> list[Any]:
                 text = said.get("content") or ""
                 messages.append(ChatMessage(said["role"], text, calls, said.get("tool_call_id")))
             sampling = Sampling(temperature=0.0, max_tokens=120)
+            form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": FORM, "strict": True}}
             prompts.append(
-                Prompt("bench", "m", tuple(messages), tools=tuple(item.tools or ()), sampling=sampling)
+                Prompt(
+                    "bench",
+                    "m",
+                    tuple(messages),
+                    tools=() if in_form else tuple(item.tools or ()),
+                    sampling=sampling,
+                    response_format=form if in_form else "auto",
+                )
             )
     return prompts

@@ -1,6 +1,7 @@
 """What is measured: all contenders side by side, and what only our engine is asked."""
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
@@ -148,19 +149,26 @@ def neighbour(ours: Any, options: argparse.Namespace, console: Console, name: st
 
 
 def form(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
-    """Streams whose answers are held to a schema, against free ones."""
+    """Streams whose answers are held to a schema, against free ones: whole requests, and their steps alone.
+
+    The model is shown the schema, so that a request has a longer prompt to read as well.
+    """
     # One that cannot end before the others do.
     schema = {"type": "array", "items": {"type": "string"}, "minItems": 1000}
-    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    free, held = [], []
+    held = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    kinds = list(itertools.product((None, held), (options.new, 2 * options.new)))
+    seconds: dict[int, list[float]] = {kind: [] for kind in range(len(kinds))}
     for turn in range(options.rounds + 1):
-        asked = [[question(64, 9000 + 100 * turn + 8 * kind + n) for n in range(8)] for kind in (0, 1)]
-        pair = ours.measure(asked[0], options.new), ours.measure(asked[1], options.new, form)
-        if turn:
-            free.append(pair[0].rate)
-            held.append(pair[1].rate)
-    rate = statistics.median(held) / statistics.median(free)
-    console.print(f"{name}: 8 streams, all in a JSON schema: {100 * rate:.1f} % of the speed without one")
+        for kind, (form, new) in enumerate(kinds):
+            asked = [question(64, 9000 + 100 * turn + 8 * kind + number) for number in range(8)]
+            told = ours.measure(asked, new, form)
+            if turn:
+                seconds[kind].append(told.seconds)
+    free, twice_free, formed, twice_formed = (statistics.median(seconds[kind]) for kind in seconds)
+    console.print(
+        f"{name}: 8 streams, all in a JSON schema: {100 * free / formed:.1f} % of the speed without one,"
+        f" {100 * (twice_free - free) / (twice_formed - formed):.1f} % once the prompts are read"
+    )
 
 
 # What only our engine is asked.
@@ -180,11 +188,11 @@ def guesses(options: argparse.Namespace, console: Console, log: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.engine", "--folder", str(BUNDLED_MODEL), "--contender"]
     children = {name: Child([*command, name], log) for name in ("ours", "ours guessing")}
     try:
-        for streams in options.streams:
+        for streams, in_form in itertools.product(options.streams, (False, True)):
             rounds: dict[str, list[Any]] = {name: [] for name in children}
             for turn in range(options.rounds + 1):
                 for name, child in children.items():
-                    told = child.do("talk", seed=100 * turn, streams=streams)
+                    told = child.do("talk", seed=100 * turn, streams=streams, in_form=in_form)
                     if turn:  # the first round warms up
                         rounds[name].append(told)
             plain, quick = (
@@ -193,7 +201,7 @@ def guesses(options: argparse.Namespace, console: Console, log: Path) -> None:
             )
             tokens, guessed, right = (sum(told[n] for told in rounds["ours guessing"]) for n in (1, 2, 3))
             console.print(
-                f"bundled: conversations, {streams} at once: {plain / quick:.2f} times as fast with guesses; of"
+                f"bundled: {'answers in a JSON schema' if in_form else 'conversations'}, {streams} at once: {plain / quick:.2f} times as fast with guesses; of"
                 f" {tokens} tokens {guessed} were guessed, {right} rightly"
             )
     finally:
