@@ -276,10 +276,35 @@ async def test_a_status_that_there_is_not_is_refused_in_the_apis_words(idle):
         )
 
 
+async def test_files_whose_names_no_search_can_read_are_refused_at_once(idle):
+    """The service looked at the ends of names before it added anything, at the rest later."""
+    names = ("note.txt", "Table.CSV", "picture.png", "bare")
+    note, table, picture, bare = [(await uploaded(idle, name, b"a,b"))["id"] for name in names]
+    store = f"/v1/vector_stores/{(await made(idle, '/v1/vector_stores'))['id']}"
+    helper = {"file_search": {"vector_stores": [{"file_ids": [note, table]}]}}
+
+    async def refused(path, **body):
+        status, message, param, code = refusal(await idle.post(path, json=body))
+        assert (status, param, code) == (400, "file_ids", "unsupported_file")
+        first, _, second = message.partition(". ")
+        assert second.startswith("Supported file types include: [.c, .cpp, ")
+        return first
+
+    said = "Files with extensions [{}] are not supported for retrieval"
+    assert await refused(f"{store}/files", file_id=table) == said.format(".csv")
+    assert await refused(f"{store}/file_batches", file_ids=[note, table, picture]) == said.format(
+        ".csv, .png"
+    )
+    assert await refused(f"{store}/file_batches", files=[{"file_id": bare}]) == said.format("none")
+    assert await refused("/v1/vector_stores", file_ids=[note, picture]) == said.format(".png")
+    assert await refused("/v1/assistants", model="m", tool_resources=helper) == said.format(".csv")
+    assert (await idle.get(store)).json()["file_counts"]["total"] == 0
+    assert len((await idle.get("/v1/vector_stores")).json()["data"]) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "content", "code", "words"),
     [
-        ("table.csv", b"a,b", "unsupported_file", "The file type is not supported."),
         ("empty.txt", b"", "invalid_file", "empty"),
         ("blank.md", b" \n ", "invalid_file", "no text"),
         ("broken.pdf", b"%PDF-1.7 nonsense", "invalid_file", "could not be parsed"),

@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 
-from openai import AssistantEventHandler, OpenAI
+from openai import AssistantEventHandler, BadRequestError, OpenAI
 
 warnings.simplefilter("ignore", DeprecationWarning)
 
@@ -46,14 +46,19 @@ def main(base_url: str) -> dict:
     added = stores.files.upload_and_poll(vector_store_id=store.id, file=("handbook.md", HANDBOOK))
     assert added.status == "completed", added
     csv = client.files.create(file=("t.csv", b"a,b"), purpose="assistants")
-    failed = stores.files.create_and_poll(csv.id, vector_store_id=store.id, attributes={"kind": "table"})
+    try:
+        stores.files.create_and_poll(csv.id, vector_store_id=store.id)
+    except BadRequestError as error:
+        found["refused"] = [error.code, error.param]
+    broken = client.files.create(file=("t.pdf", b"%PDF-1.7 nonsense"), purpose="assistants")
+    failed = stores.files.create_and_poll(broken.id, vector_store_id=store.id, attributes={"kind": "table"})
     found["failed"] = [failed.status, failed.last_error.code]
     batch = stores.file_batches.upload_and_poll(
         store.id, files=[(f"{n}.txt", f"Note {n} about zebras.".encode()) for n in range(7)]
     )
     found["batch"] = [batch.status, batch.file_counts.completed, batch.file_counts.total]
     assert len(list(stores.files.list(store.id, limit=3))) == 9
-    assert [each.id for each in stores.files.list(store.id, filter="failed")] == [csv.id]
+    assert [each.id for each in stores.files.list(store.id, filter="failed")] == [broken.id]
     notes = stores.file_batches.list_files(batch.id, vector_store_id=store.id)
     stores.files.update(notes.data[0].id, vector_store_id=store.id, attributes={"pick": True, "n": 1.5})
     hits = stores.search(
@@ -64,7 +69,7 @@ def main(base_url: str) -> dict:
     )
     found["search"] = [len(hits.data), "zebras" in hits.data[0].content[0].text]
     found["content"] = stores.files.content(added.id, vector_store_id=store.id).data[0].text
-    assert stores.files.delete(csv.id, vector_store_id=store.id).deleted
+    assert stores.files.delete(broken.id, vector_store_id=store.id).deleted
     assert stores.retrieve(store.id).file_counts.failed == 0
     assert stores.update(store.id, name="renamed").name == "renamed"
 

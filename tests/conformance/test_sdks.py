@@ -56,7 +56,8 @@ def test_the_python_sdks_upload_index_search_and_cite(server, version, request):
 
     assert found == {
         "upload": ["completed", 10_000],
-        "failed": ["failed", "unsupported_file"],
+        "refused": ["unsupported_file", "file_ids"],
+        "failed": ["failed", "invalid_file"],
         "batch": ["completed", 7, 7],
         "search": [1, True],
         "content": "Staff get 25 days of holiday a year.\n\nThe office closes at 18:30.",

@@ -1,9 +1,12 @@
 """The file: bytes that a user uploaded or a tool made, under a name that is only data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from unicodedata import category
+
+from assistants_api.domain.errors import InvalidRequest
 
 MAX_FILE_BYTES = 512 * 1024 * 1024
 MAX_NAME = 512
@@ -62,6 +65,20 @@ class File:
     @property
     def status_details(self) -> None:
         """Never anything: only fine-tuning files are examined when they are uploaded."""
+
+
+def refuse_unsearchable(files: Iterable[File], param: str) -> None:
+    """`InvalidRequest` when file search could not read some of the files, by the ends of their names."""
+    unknown = {file.extension for file in files if not file.is_indexable}
+    if unknown:
+        given = ", ".join(f".{each}" if each else "none" for each in sorted(unknown))
+        supported = ", ".join(f".{each}" for each in sorted(INDEXABLE))
+        raise InvalidRequest(
+            f"Files with extensions [{given}] are not supported for retrieval."
+            f" Supported file types include: [{supported}].",
+            param=param,
+            code="unsupported_file",
+        )
 
 
 def expiry(new: NewFile, now: datetime) -> datetime | None:

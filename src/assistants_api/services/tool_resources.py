@@ -7,7 +7,7 @@ from typing import Any
 
 from assistants_api.domain.assistant import NO_RESOURCES
 from assistants_api.domain.errors import InvalidRequest, NotFound
-from assistants_api.domain.file import INDEXABLE, File
+from assistants_api.domain.file import File, refuse_unsearchable
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import NewMessage
 from assistants_api.domain.thread import Thread
@@ -145,13 +145,6 @@ def _by_tool(attachments: Sequence[JsonObject], files: dict[str, File]) -> tuple
             if tool["type"] == "code_interpreter":
                 coded[file.id] = None
                 continue
-            if not file.is_indexable:
-                supported = ", ".join(f'"{extension}"' for extension in sorted(INDEXABLE))
-                raise InvalidRequest(
-                    f"Files with extensions [.{file.extension}] are not supported for retrieval."
-                    f" Supported formats: {supported}.",
-                    param="attachments",
-                    code="unsupported_file",
-                )
             searched[file.id] = None
+    refuse_unsearchable((files[id] for id in searched), "attachments")
     return list(searched), list(coded)

@@ -7,6 +7,7 @@ from typing import Any
 
 from assistants_api.domain import ids
 from assistants_api.domain.errors import InvalidRequest
+from assistants_api.domain.file import refuse_unsearchable
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.page import Page, PageQuery
 from assistants_api.domain.vector_store import (
@@ -101,7 +102,8 @@ async def add_files(tx: Tx, store_id: str, new: Sequence[NewStoreFile], now: dat
     if not new:
         return []
     by_id = {each.file_id: each for each in new}
-    await tx.files.all_of(list(by_id), for_update=True)
+    files = await tx.files.all_of(list(by_id), for_update=True)
+    refuse_unsearchable(files.values(), "file_ids")
     added = [
         await tx.store_files.put(
             StoreFile(
