@@ -145,6 +145,13 @@ async def test_figures_and_pictures_come_as_png(session: JailedSession):
     assert [kind for kind in kinds if kind] == [["before"], "image", ["between"], "image"]
 
 
+async def test_a_picture_in_the_colours_of_print_comes_as_png(session: JailedSession):
+    ran = await run(session, "from PIL import Image\nImage.new('CMYK', (4, 4))", 60)
+
+    assert not ran.done.has_failed, ran.text
+    assert [image[:8] for image in ran.images] == [PNG]
+
+
 async def test_the_last_value_of_a_table_is_shown_as_text(session: JailedSession):
     ran = await run(session, "import pandas as pd\npd.DataFrame({'a': [1, 2], 'b': [3, 4]})", 60)
 

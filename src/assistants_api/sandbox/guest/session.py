@@ -275,7 +275,10 @@ def as_png(picture: str | bytes) -> bytes:
 
     raw = base64.b64decode(picture) if isinstance(picture, str) else picture
     sink = io.BytesIO()
-    Image.open(io.BytesIO(raw)).save(sink, "png")
+    image = Image.open(io.BytesIO(raw))
+    if image.mode == "CMYK":  # PNG has no such colours
+        image = image.convert("RGB")
+    image.save(sink, "png")
     return sink.getvalue()
 
 
