@@ -64,6 +64,29 @@ async def test_two_servers_and_a_worker_share_one_postgresql(tmp_path):
         assert ended == 0
 
 
+@pytest.mark.timeout(120)
+def test_two_servers_share_one_sqlite_file(tmp_path):
+    with serving(tmp_path, SCRIPT) as first:
+        second = start(first.environment)
+        try:
+            second.ready()
+            both = [first, second]
+            runs = [ask(served.base_url, "chinese")[-1][1] for served in (*both, *both)]
+            seen = [
+                [
+                    check_stream(parse_stream(httpx.get(path, headers=BETA, timeout=30).content))
+                    for served in both
+                    for path in [f"{served.base_url}/threads/{run['thread_id']}/runs/{run['id']}/events"]
+                ]
+                for run in runs
+            ]
+        finally:
+            second.stop()
+
+    assert [run["status"] for run in runs] == ["completed"] * 4
+    assert all(here == there for here, there in seen)
+
+
 @pytest.mark.model
 @pytest.mark.timeout(120)
 def test_a_model_that_cannot_load_says_why_and_the_server_stays_up(tmp_path):

@@ -5,12 +5,18 @@ import resource
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from assistants_api.domain.errors import DatabaseAway
+from assistants_api.domain.page import PageQuery
+from assistants_api.domain.thread import NewThread
+from assistants_api.services.threads import add_thread, create_thread
 from assistants_api.store import sqlite
+from assistants_api.store.opening import open_database
+from assistants_api.store.wake import Wake
 
 
 def test_a_lock_that_another_process_holds_at_the_start_is_waited_for(
@@ -73,6 +79,24 @@ async def test_a_file_that_another_tool_has_for_itself_is_told_so_and_used_when_
 
     async with opened() as tx:
         assert await tx.jobs.depths() == {}
+
+
+async def test_a_copy_that_is_made_while_it_is_written_is_whole(sqlite_db, tmp_path):
+    """By the command that the documents give."""
+    kept = await create_thread(sqlite_db, NewThread(), datetime.now(UTC))
+    tool = sqlite3.connect(sqlite_db.path)
+    async with sqlite_db.begin() as tx:
+        await add_thread(tx, NewThread(), datetime.now(UTC))
+        tool.execute(f"VACUUM INTO '{tmp_path / 'copy.sqlite3'}'")
+    tool.close()
+    async with sqlite_db.read() as tx:
+        own = await tx.identity.id()
+
+    copy = await open_database(f"sqlite:///{tmp_path / 'copy.sqlite3'}", Wake())
+    async with copy.read() as tx:
+        assert await tx.identity.id() == own
+        assert (await tx.threads.page(PageQuery(), {})).data == [kept]
+    await copy.close()
 
 
 @contextmanager
