@@ -43,6 +43,41 @@ def longer(maker: Callable[[Draw], Sample]) -> Callable[[Draw], Sample]:
     return lambda rng: bank.further(rng, maker(rng), rng.choice([0, 0, 1, 2, 3]))
 
 
+def mixed(rng: Draw) -> Sample:
+    """Requests of two or three kinds in one conversation, to an assistant that has the tools of all of them.
+
+    What was called for an earlier request says nothing about the next one.
+    """
+    zh = rng.happens(0.4)
+    makers = rng.sample((documents.grounded, sessions.session, bank.function_call), rng.choice((2, 2, 3)))
+    messages: list[dict[str, Any]] = []
+    tools: dict[str, Any] = {}
+    for number, maker in enumerate(makers):
+        made = _in_language(rng, maker, zh=zh)
+        tools |= {tool["function"]["name"]: tool for tool in made["tools"]}
+        messages += [
+            _numbered(message, number) for message in made["messages"] if message["role"] != "system"
+        ]
+    offered = list(tools.values())
+    rng.shuffle(offered)
+    return {"messages": messages, "tools": offered, "skill": "mixed", "zh": zh}
+
+
+def _in_language(rng: Draw, maker: Callable[[Draw], Sample], *, zh: bool) -> Sample:
+    made = maker(rng)
+    while made["zh"] != zh:
+        made = maker(rng)
+    return made
+
+
+def _numbered(message: dict[str, Any], number: int) -> dict[str, Any]:
+    """The message with the ids of its calls its own."""
+    if "tool_call_id" in message:
+        return {**message, "tool_call_id": f"{message['tool_call_id']}_{number}"}
+    calls = [{**call, "id": f"{call['id']}_{number}"} for call in message.get("tool_calls", ())]
+    return {**message, "tool_calls": calls} if calls else message
+
+
 MIX = (
     (documents.grounded, 60),
     (documents.reading, 26),
@@ -74,6 +109,7 @@ MIX = (
     (documents.copied, 5),
     (talk.with_idle_tools, 3),
     (idle, 5),
+    (mixed, 14),
     (no_function, 2),
     (longer(bank.none_fits), 11),
     (talk.chat, 4),

@@ -63,6 +63,21 @@ def test_every_kind_of_conversation_ends_with_the_assistant(maker, held):
         assert json.loads(json.dumps(made)) is not None
 
 
+def test_a_mixed_conversation_calls_more_than_one_kind_of_tool_by_ids_of_their_own():
+    rng = Draw(5)
+
+    for _ in range(25):
+        made = mix.mixed(rng)
+        calls = [call for message in made["messages"] for call in message.get("tool_calls", ())]
+        answered = [message["tool_call_id"] for message in made["messages"] if message["role"] == "tool"]
+        called = {call["function"]["name"] for call in calls}
+
+        assert len(called) > 1
+        assert called <= {tool["function"]["name"] for tool in made["tools"]}
+        assert [call["id"] for call in calls] == answered
+        assert len(set(answered)) == len(answered)
+
+
 def test_no_wording_of_the_evaluation_is_drawn_in_training():
     asks = set(material.unknown(zh=False))
     drawn = [
