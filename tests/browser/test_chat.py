@@ -161,6 +161,28 @@ def test_a_reload_in_mid_answer_goes_on_with_it(scripted, visit):
     done(page)
 
 
+@pytest.mark.parametrize(("end", "shown"), [("completed", "3 s"), ("expired", None)])
+def test_a_run_tells_how_long_it_took_where_that_is_known(scripted, visit, end, shown):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+
+    def ended(route: Route) -> None:
+        runs = route.fetch().json()
+        run = runs["data"][0]
+        run["status"] = end
+        run["completed_at"] = run["created_at"] + 3 if end == "completed" else None
+        route.fulfill(json=runs)
+
+    page.route("**/runs?limit=20", ended)
+    page.reload()
+
+    line = page.locator(".run-line")
+    expect(line.locator(".state")).to_have_text(end)
+    times = [text for text in line.locator("span").all_inner_texts() if re.fullmatch(r"[\d.< ]+ m?s", text)]
+    assert times == ([shown] if shown else [])
+
+
 def test_an_answer_that_ends_while_its_thread_is_opened_is_shown(scripted, visit):
     page = visit(scripted)
     ask(page, "Talk slowly")

@@ -51,10 +51,12 @@ function RunLine({ run, isUp }) {
     const timer = setInterval(() => setNow(Date.now()), 500);
     return () => clearInterval(timer);
   }, [ended]);
-  const end = run.completed_at ?? run.failed_at ?? run.cancelled_at ?? (ended ? run.started_at : now / 1000);
+  // A run tells the second of its end, and not when it expired or was cut.
+  const end = run.completed_at ?? run.failed_at ?? run.cancelled_at ?? (ended ? null : now / 1000);
+  const took = end === null ? null : Math.max(0, end - run.created_at);
   return html`<p class="run-line muted">
     <span class=${`state ${run.status}`}>${t(run.status)}</span>
-    ${end != null && html`<span>${ms(Math.max(0, end - run.created_at))}</span>`}
+    ${took !== null && html`<span>${ended ? `${took || "< 1"} s` : ms(took)}</span>`}
     ${run.usage && html`<span>${run.usage.prompt_tokens} → ${run.usage.completion_tokens} ${t("tokens")}</span>`}
     ${!isUp && html`<span class="bad" role="status">${t("Line lost; reconnecting …")}</span>`}
     <a href=${`#/run/${run.thread_id}/${run.id}`}>${t("Look inside")}</a>
