@@ -276,9 +276,8 @@ def as_png(picture: str | bytes) -> bytes:
     raw = base64.b64decode(picture) if isinstance(picture, str) else picture
     sink = io.BytesIO()
     image = Image.open(io.BytesIO(raw))
-    if image.mode == "CMYK":  # PNG has no such colours
-        image = image.convert("RGB")
-    image.save(sink, "png")
+    # PNG has no colours of print.
+    (image.convert("RGB") if image.mode == "CMYK" else image).save(sink, "png")
     return sink.getvalue()
 
 
