@@ -357,6 +357,96 @@ def test_merged_cells_are_read_where_they_begin(tmp_path: Path, rows: list[str],
     assert parse(path, "a.docx").text == f"Before\n{text}\nAfter"
 
 
+def level(depth: int, form: str, text: str, more: str = "") -> str:
+    return (
+        f"<w:lvl w:ilvl='{depth}'><w:start w:val='1'/><w:numFmt w:val='{form}'/>{more}"
+        f"<w:lvlText w:val='{text}'/></w:lvl>"
+    )
+
+
+def counted(text: str, list_id: int, depth: int = 0) -> str:
+    place = f"<w:numPr><w:ilvl w:val='{depth}'/><w:numId w:val='{list_id}'/></w:numPr>"
+    return f"<w:p><w:pPr>{place}</w:pPr>{run(text)}</w:p>"
+
+
+LEGAL = level(0, "decimal", "%1.") + level(1, "decimal", "%1.%2") + level(2, "lowerLetter", "(%3)")
+AGAIN = "<w:lvlOverride w:ilvl='0'><w:startOverride w:val='1'/></w:lvlOverride>"
+
+
+@pytest.mark.parametrize(
+    ("levels", "blocks", "lines"),
+    [
+        (
+            LEGAL,
+            counted("Terms", 1)
+            + counted("Price", 1, 1)
+            + paragraph(run("as agreed"))
+            + counted("Term", 1, 1)
+            + counted("in Oslo", 1, 2)
+            + counted("Law", 1)
+            + counted("Norway's", 1, 1),
+            ["1. Terms", "1.1 Price", "as agreed", "1.2 Term", "(a) in Oslo", "2. Law", "2.1 Norway's"],
+        ),
+        (
+            LEGAL,
+            counted("a", 1) + counted("b", 3) + counted("c", 2) + counted("d", 2),
+            ["1. a", "2. b", "1. c", "2. d"],
+        ),
+        (
+            LEGAL,
+            counted("none", 0) + counted("no such", 9) + counted("too deep", 1, 5),
+            ["none", "no such", "too deep"],
+        ),
+        (level(0, "bullet", "\uf0b7"), counted("a", 1), ["a"]),
+        (
+            level(0, "upperRoman", "Article %1"),
+            counted("a", 1) * 4,
+            ["Article I a", "Article II a", "Article III a", "Article IV a"],
+        ),
+        (
+            level(0, "chineseCounting", "第%1条", "<w:suff w:val='nothing'/>"),
+            counted("年假", 1) * 2,
+            ["第一条年假", "第二条年假"],
+        ),
+        (
+            level(0, "upperRoman", "%1") + level(1, "decimal", "%1.%2", "<w:isLgl/>"),
+            counted("a", 1) + counted("b", 1, 1),
+            ["I a", "1.1 b"],
+        ),
+        (
+            level(0, "decimal", "%1", "<w:pStyle w:val='Heading1'/>"),
+            "<w:p><w:pPr><w:pStyle w:val='Heading1'/><w:numPr><w:numId w:val='1'/></w:numPr></w:pPr></w:p>",
+            ["1 "],
+        ),
+    ],
+)
+def test_numbers_that_word_counts_stand_before_their_paragraphs(
+    tmp_path: Path, levels: str, blocks: str, lines: list[str]
+) -> None:
+    lists = "".join(
+        f"<w:num w:numId='{id}'><w:abstractNumId w:val='7'/>{more}</w:num>"
+        for id, more in ((1, ""), (2, AGAIN), (3, ""))
+    )
+    numbering = (
+        "<w:numbering xmlns:w='http://schemas.openxmlformats.org/wordprocessingml/2006/main'>"
+        f"<w:abstractNum w:abstractNumId='7'>{levels}</w:abstractNum>{lists}</w:numbering>"
+    )
+    data = fixtures.repacked(fixtures.docx_of(blocks), "word/numbering.xml", lambda part: numbering.encode())
+    assert parse(write(tmp_path, "a", data), "a.docx").text.split("\n") == ["Before", *lines, "After"]
+
+
+def test_a_style_numbers_the_paragraphs_that_have_it(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.styles.add_style("Mine", 1).base_style = document.styles["List Number"]
+    for style in ("List Number", "Normal", "Mine", "List Bullet"):
+        document.add_paragraph(style, style)
+    path = tmp_path / "a"
+    document.save(str(path))
+    assert parse(path, "a.docx").text.split("\n") == ["1. List Number", "Normal", "2. Mine", "List Bullet"]
+
+
 def note(kind: str, id: int, text: str) -> str:
     return f"<w:{kind} w:id='{id}'>{paragraph(f'<w:r><w:{kind}Ref/></w:r>' + run(text))}</w:{kind}>"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assistants_api.knowledge.formats import formula, package
+from assistants_api.knowledge.formats.numbering import Numbering
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _PARAGRAPH = f"{_W}p"
@@ -27,7 +28,7 @@ _UNSEEN = frozenset(
 
 
 def read(path: Path) -> str:
-    """A line for each paragraph and each table row, whose cells are parted by tabs.
+    """A line for each paragraph, with its number, and each table row, whose cells are parted by tabs.
 
     A note follows the paragraph that refers to it; each different header and footer follows the body.
     """
@@ -37,12 +38,16 @@ def read(path: Path) -> str:
     body = document.element.body
     related = [each for each in document.part.rels.values() if not each.is_external]
     _put_in_place(body, [_parsed(each.target_part) for each in related if each.reltype.endswith("notes")])
+    parts = {each.reltype.rpartition("/")[2]: each.target_part for each in related}
+    numbering, styles = (_parsed(parts[name]) if name in parts else None for name in ("numbering", "styles"))
+    numbers = Numbering(numbering, styles)
+    text = "\n".join(_lines(body, numbers))
     around = [
-        "\n".join(_lines(_parsed(each.target_part)))
+        "\n".join(_lines(_parsed(each.target_part), numbers))
         for each in related
         if each.reltype.endswith(("/header", "/footer"))
     ]
-    return "\n".join(["\n".join(_lines(body)), *dict.fromkeys(text for text in around if text.strip())])
+    return "\n".join([text, *dict.fromkeys(text for text in around if text.strip())])
 
 
 def _parsed(part: Any) -> Any:
@@ -62,18 +67,18 @@ def _put_in_place(body: Any, parts: Iterable[Any]) -> None:
             reference.append(note)
 
 
-def _lines(node: Any) -> Iterator[str]:
+def _lines(node: Any, numbers: Numbering) -> Iterator[str]:
     for child in _children(node):
         if child.tag == _PARAGRAPH:
             boxes: list[Any] = []
-            yield "".join(_pieces(child, boxes))
+            yield numbers.before(child) + "".join(_pieces(child, boxes))
             for box in boxes:
-                yield from _lines(box)
+                yield from _lines(box, numbers)
         elif child.tag == _TABLE:
             for row in _parts(child, _ROW):
-                yield "\t".join(_cell(cell) for cell in _parts(row, _CELL))
+                yield "\t".join(_cell(cell, numbers) for cell in _parts(row, _CELL))
         else:
-            yield from _lines(child)
+            yield from _lines(child, numbers)
 
 
 def _pieces(node: Any, boxes: list[Any]) -> Iterator[str]:
@@ -98,11 +103,11 @@ def _parts(node: Any, tag: str) -> Iterator[Any]:
             yield from _parts(child, tag)
 
 
-def _cell(cell: Any) -> str:
+def _cell(cell: Any, numbers: Numbering) -> str:
     """The cell's text; what goes on from the row above has none of its own."""
     merged = cell.find(f"{_W}tcPr/{_W}vMerge")
     goes_on = merged is not None and merged.get(f"{_W}val", "continue") == "continue"
-    return "" if goes_on else "\n".join(_lines(cell))
+    return "" if goes_on else "\n".join(_lines(cell, numbers))
 
 
 def _children(node: Any) -> Iterator[Any]:
