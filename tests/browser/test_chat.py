@@ -218,6 +218,27 @@ def test_a_lost_line_is_taken_up_again(tmp_path, visit):
             second.stop()
 
 
+def test_what_was_asked_in_another_window_is_shown_when_this_one_is_looked_at(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Hello")
+    done(page)
+    other = page.context.new_page()
+    other.goto(page.url)
+    done(other)
+    field = other.get_by_label("Message", exact=True)
+    field.fill("A draft")
+
+    ask(page, "Talk slowly")
+    expect(answers(page).last).to_contain_text("word3")
+    other.evaluate("dispatchEvent(new Event('focus'))")
+
+    expect(other.get_by_role("button", name="Stop")).to_be_visible()
+    expect(answers(other).last).to_contain_text("word299")
+    done(other)
+    expect(other.locator(".message")).to_have_count(4)
+    expect(field).to_have_value("A draft")
+
+
 def test_an_edited_question_makes_a_branch_and_retry_answers_again(scripted, visit):
     page = visit(scripted)
     ask(page, "Hello")

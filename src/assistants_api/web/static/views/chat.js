@@ -246,6 +246,8 @@ export default function Chat({ route, go }) {
   const foot = useRef();
   const assistant = assistants?.find((each) => each.id === assistantId) ?? assistants?.[0];
   const isBusy = isSending || (live.run !== null && !ENDED.has(live.run.status));
+  const busy = useRef(false); // as it is now, for what was begun earlier
+  busy.current = isBusy;
 
   const choose = (id) => {
     localStorage.setItem(LAST_ASSISTANT, id);
@@ -304,14 +306,18 @@ export default function Chat({ route, go }) {
     setRuns({});
     setIsUp(true);
     if (!threadId) return;
-    const look = async () => {
+    let seen = "";
+    const look = async (isFirst) => {
+      const heard = following.current;
       // One after the other: what a run that has ended wrote is among messages that are asked for afterwards.
       const latest = await api.get(`/threads/${threadId}/runs?limit=20`);
       const kept = await api.newest(threadId, SHOWN);
-      if (!current) return;
+      const found = JSON.stringify([latest.data, kept]);
+      if (!current || found === seen || (!isFirst && (busy.current || following.current !== heard))) return;
+      seen = found;
       setMessages(kept);
       const [newest, ...others] = latest.data;
-      if (newest) choose(newest.assistant_id);
+      if (newest && isFirst) choose(newest.assistant_id);
       if (newest && !ENDED.has(newest.status)) hear(newest);
       for (const run of newest && ENDED.has(newest.status) ? latest.data : others)
         api.all(`/threads/${threadId}/runs/${run.id}/steps?order=asc&${RESULTS}`).then(
@@ -319,9 +325,14 @@ export default function Chat({ route, go }) {
           fail,
         );
     };
-    api.patiently(look, () => current, fail).catch((error) => current && lost(error));
+    const failed = (error) => current && lost(error);
+    api.patiently(() => look(true), () => current, fail).catch(failed);
+    // The thread may have gone on in another window.
+    const again = () => busy.current || look(false).catch((error) => error instanceof api.ApiError && failed(error));
+    window.addEventListener("focus", again);
     return () => {
       current = false;
+      window.removeEventListener("focus", again);
       place.current = undefined;
       following.current?.abort();
     };
