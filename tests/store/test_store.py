@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from assistants_api.domain import ids
@@ -88,6 +89,18 @@ async def test_a_transaction_that_raises_leaves_nothing(db):
 
     async with db.read() as tx:
         assert [thread.id for thread in (await tx.threads.page(PageQuery(), {})).data] == [kept.id]
+
+
+async def test_what_is_stored_is_not_told_by_the_errors_of_the_database(db):
+    """They are logged, and what people write is nobody's who reads logs."""
+    thread = replace(a_thread(), metadata={"k": "what I told nobody"})
+    with pytest.raises(IntegrityError) as told:
+        async with db.begin() as tx:
+            await tx.threads.add(thread)
+            await tx.threads.add(thread)
+
+    assert "INSERT INTO threads" in str(told.value)
+    assert "nobody" not in str(told.value)
 
 
 async def test_transactions_at_once_are_each_whole(db):

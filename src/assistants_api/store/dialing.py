@@ -60,9 +60,11 @@ class Dialer:
         return connection
 
     def engine(self, **options: Any) -> AsyncEngine:
-        """SQLAlchemy's engine over such connections."""
+        """SQLAlchemy's engine over such connections; its errors, which are logged, tell no values."""
         url = URL.create("postgresql+asyncpg", query=self._of_the_pool)
-        return create_async_engine(url, connect_args={"async_creator_fn": self.dial}, **options)
+        return create_async_engine(
+            url, connect_args={"async_creator_fn": self.dial}, hide_parameters=True, **options
+        )
 
 
 def _watch(line: Any) -> None:

@@ -61,6 +61,7 @@ class SqliteDatabase(Database):
             f"sqlite:///{path}",
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
+            hide_parameters=True,  # errors are logged; what is stored is not
             connect_args={"check_same_thread": False, "timeout": 0},
         )
         event.listen(self._engine, "connect", _prepare)
