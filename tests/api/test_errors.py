@@ -264,6 +264,20 @@ async def test_wrong_fields_are_named(http, body, message, param, code):
     assert (await http.get("/v1/assistants")).json()["data"] == []
 
 
+@pytest.mark.parametrize("missing", ["file_id", "tools"])
+async def test_an_attachment_names_its_file_and_its_tools(http, missing):
+    """One without tools would reach no tool, and nobody would hear of it."""
+    attachment = {"file_id": "file-1", "tools": [{"type": "file_search"}]}
+    del attachment[missing]
+    message = {"role": "user", "content": "x", "attachments": [attachment]}
+
+    response = await http.post("/v1/threads", json={"messages": [message]})
+
+    path = f"messages[0].attachments[0].{missing}"
+    words = f"Missing required parameter: '{path}'."
+    assert refusal(response) == (400, words, path, "missing_required_parameter")
+
+
 async def test_numbers_in_the_query_have_bounds_and_names(http):
     above = await http.get("/v1/assistants?limit=200")
     below = await http.get("/v1/assistants?limit=0")

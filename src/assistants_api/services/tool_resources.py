@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from assistants_api.domain.assistant import NO_RESOURCES
-from assistants_api.domain.errors import InvalidRequest, NotFound
+from assistants_api.domain.errors import InvalidRequest
 from assistants_api.domain.file import File, refuse_unsearchable
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.message import NewMessage
@@ -138,13 +138,8 @@ def _by_tool(attachments: Sequence[JsonObject], files: dict[str, File]) -> tuple
     searched: dict[str, None] = {}
     coded: dict[str, None] = {}
     for attachment in attachments:
-        file = files.get(attachment.get("file_id") or "")
         for tool in attachment.get("tools") or ():
-            if file is None:
-                raise NotFound("An attachment with tools needs a file_id.", param="attachments")
-            if tool["type"] == "code_interpreter":
-                coded[file.id] = None
-                continue
-            searched[file.id] = None
+            wanted = coded if tool["type"] == "code_interpreter" else searched
+            wanted[attachment["file_id"]] = None
     refuse_unsearchable((files[id] for id in searched), "attachments")
     return list(searched), list(coded)

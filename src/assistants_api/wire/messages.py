@@ -54,11 +54,21 @@ class FileSearchOnly(Request):
     type: Literal["file_search"]
 
 
-class MessageAttachment(Request):
-    """A file for tools."""
+AttachmentTools = list[Annotated[CodeInterpreterTool | FileSearchOnly, Field(discriminator="type")]]
 
-    file_id: FileId | None = None
-    tools: list[Annotated[CodeInterpreterTool | FileSearchOnly, Field(discriminator="type")]] | None = None
+
+class CreateMessageAttachment(Request):
+    """A file, and the tools that it is for."""
+
+    file_id: FileId
+    tools: AttachmentTools
+
+
+class MessageAttachment(BaseModel):
+    """A file, and the tools that it was given to."""
+
+    file_id: str | None = None
+    tools: AttachmentTools | None = None
 
 
 RequestPart = Annotated[
@@ -89,7 +99,7 @@ class CreateMessageRequest(Request):
 
     role: Literal["user", "assistant"]
     content: RequestContent
-    attachments: list[MessageAttachment] | None = Field(None, max_length=500)
+    attachments: list[CreateMessageAttachment] | None = Field(None, max_length=500)
     metadata: MetadataField = None
 
     def to_new_message(self) -> NewMessage:
