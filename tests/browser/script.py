@@ -28,6 +28,7 @@ SCRIPT: list[Any] = [
     {"when": "slowly", "steps": [step for n in range(300) for step in (f"word{n} ", {"pause": 0.02})]},
     {"when": "weather", "steps": [{"call": "get_weather", "arguments": {"city": "Oslo"}}]},
     {"when": "degrees", "steps": ["It is cold in Oslo."]},
+    {"when": "nothing", "steps": [{"fail": "The model broke."}]},
     {"when": "attack", "steps": [{"text": "\n\n".join(HOSTILE)}]},
     {
         "when": "markdown",

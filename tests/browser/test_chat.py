@@ -302,6 +302,23 @@ def test_retry_takes_away_all_that_the_run_had_said(scripted, visit):
     expect(answers(page)).to_have_text(said)
 
 
+def test_a_question_without_an_answer_is_tried_again(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Say nothing")
+    expect(page.locator(".run-line .state")).to_have_text("failed")
+    expect(page.locator(".message")).to_have_count(1)
+
+    with page.expect_response(re.compile(r"/runs$")) as sent:
+        page.get_by_role("button", name="Retry").click()
+
+    assert sent.value.request.method == "POST"
+    expect(page.get_by_role("link", name="Look inside")).to_have_attribute(
+        "href", re.compile(sent.value.json()["id"])
+    )
+    expect(page.locator(".run-line .state")).to_have_text("failed")
+    expect(page.locator(".message.user")).to_have_count(1)
+
+
 def test_an_answer_stays_until_a_run_in_its_place_is_accepted(scripted, visit):
     page = visit(scripted)
     ask(page, "Hello")

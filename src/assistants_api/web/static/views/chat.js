@@ -415,9 +415,11 @@ export default function Chat({ route, go }) {
       const asked = { role: "user", content: text, attachments: await attached(messages[at]) };
       return start(null, { thread: { messages: [...(await Promise.all(copies)), asked], metadata: title(text) } });
     });
-  // Also what its run had said before it called something.
-  const retry = (message) =>
-    working(() => start(threadId, {}, messages.filter((each) => each === message || (each.run_id && each.run_id === message.run_id))));
+  /** Runs again in the place of an answer, with all that its run had said before it called something; or for a question without one. */
+  const retry = (message) => {
+    const said = messages.filter((each) => each === message || (each.run_id && each.run_id === message.run_id));
+    return working(() => start(threadId, {}, message.role === "user" ? [] : said));
+  };
   const stop = () => live.run && api.post(`/threads/${live.run.thread_id}/runs/${live.run.id}/cancel`).catch(fail);
   const drop = async (thread) => {
     try {
@@ -483,7 +485,7 @@ export default function Chat({ route, go }) {
               message=${message}
               onCite=${cite(message)}
               onEdit=${!isBusy && at === lastUser ? (text) => branch(at, text) : null}
-              onRetry=${!isBusy && isLast && message.role === "assistant" ? () => retry(message) : null}
+              onRetry=${!isBusy && isLast ? () => retry(message) : null}
             />
             ${record && isLast && html`<${RunLine} run=${record.run} isUp=${true} />`}
           </div>`;
