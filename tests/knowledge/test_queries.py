@@ -2,7 +2,7 @@
 
 import pytest
 
-from assistants_api.knowledge.queries import rewritten, search_terms
+from assistants_api.knowledge.queries import is_mostly_latin, rewritten, search_terms
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,19 @@ def test_of_a_query_as_long_as_a_document_the_beginning_is_looked_for() -> None:
     assert search_terms(f"{query} holiday") == ["tax", "law"]
     assert rewritten(f"{query} holiday").split()[-2:] == ["tax", "law"]
     assert rewritten("of the " * 2_000) == "of the " * 2_000
+
+
+@pytest.mark.parametrize(
+    ("query", "is_latin"),
+    [
+        ("Où est la clé ?", True),
+        ("ngày nghỉ phép", True),
+        ("42?", True),
+        ("VPN 密码", True),
+        ("如何重置 VPN 的密码", False),
+        ("Сколько дней отпуска?", False),
+        ("パスワード", False),
+    ],
+)
+def test_a_query_is_of_the_script_that_most_of_its_letters_have(query: str, is_latin: bool) -> None:
+    assert is_mostly_latin(query) is is_latin

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from assistants_api.domain.assistant import NewAssistant
@@ -397,6 +398,36 @@ async def test_a_run_on_an_expired_store_fails_with_that_reason(db):
         assert run.status is RunStatus.FAILED
         assert run.last_error["message"] == f"Vector store '{store.id}' has expired."
         assert engine.prompts == []
+
+
+class ByFirst(HashEmbedder):
+    """Takes texts for near by their first character alone."""
+
+    def __init__(self, name):
+        self.name = name
+
+    async def embed(self, texts):
+        nearness = [{"A": 1.0, "B": 0.5, "C": 0.9}.get(text[0], 1.0) for text in texts]
+        return [np.array([near, (1 - near**2) ** 0.5], dtype=np.float32) for near in nearness]
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "first"),
+    [
+        ("minilm", "年假申请", "b.txt"),
+        ("minilm", "how to apply for 年假 and 申请", "a.txt"),
+        ("other", "年假申请", "a.txt"),
+    ],
+)
+async def test_words_decide_where_the_embedder_hardly_reads_the_querys_script(db, name, query, first):
+    knowledge = knowledge_over(db, embedder=ByFirst(name))
+    texts = {"a.txt": "A 员工享有年假。", "b.txt": "B 年假须提前申请。", "c.txt": "C 办公室在奥斯陆。"}
+    async with house_over(db, ScriptedEngine(), knowledge=knowledge):
+        files = [await filed(db, knowledge, *each) for each in texts.items()]
+        store = await stored(db, knowledge, *files)
+    found = await knowledge.searcher.search([store], [query], limit=3)
+
+    assert found.hits[0].filename == first
 
 
 async def test_a_passage_that_two_stores_have_is_shown_once(db):

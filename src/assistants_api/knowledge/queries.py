@@ -34,6 +34,12 @@ def rewritten(query: str) -> str:
     return " ".join(kept) or query
 
 
+def is_mostly_latin(query: str) -> bool:
+    """Whether at least half of its letters are Latin ones; a query without letters is."""
+    letters = [char for char in query[:_MOST] if char.isalpha()]
+    return 2 * sum(char < "\u0250" for char in letters) >= len(letters)
+
+
 def _without_phrases(query: str) -> str:
     """The words of the query, without what says nothing and is not a word of its own; gaps part words."""
     text = " ".join(words(_CONTRACTED.sub(" ", query)))

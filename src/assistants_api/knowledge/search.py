@@ -19,13 +19,16 @@ from assistants_api.domain.filters import predicate
 from assistants_api.domain.json import JsonObject
 from assistants_api.domain.vector_store import Candidate, Found, Hit, VectorStore
 from assistants_api.knowledge.chunking import keywords
-from assistants_api.knowledge.queries import search_terms
+from assistants_api.knowledge.queries import is_mostly_latin, search_terms
 from assistants_api.ports import Embedder, Vector
 from assistants_api.store.database import Database
 from assistants_api.store.transaction import Tx
 
 # Reciprocal rank fusion: the constant of Cormack, Clarke and Büttcher (2009).
 _RRF = 60
+# What meaning counts beside words, and what it does where the embedder hardly reads the query's script.
+_MEANING, _LITTLE_MEANING = 0.5, 0.02
+_READ_LATIN = frozenset(("minilm",))
 # So many of a list's best count towards the order of what is found.
 _DEPTH = 100
 # Windows are cut in their second half, so that none but the last of a text has fewer tokens.
@@ -109,7 +112,8 @@ class Searcher:
     ) -> Found:
         """Up to `limit` chunks of these stores, best first; several queries count as one search.
 
-        Each list of results, by meaning and by words and for each query, ranks windows; ranks are fused.
+        Each list of results, by meaning and by words and for each query, ranks windows; ranks are fused, by
+        words with more weight where the embedder hardly reads the query's script.
         Lists are so long that they reach `limit` chunks even if each chunk has all its windows in them.
         A chunk takes the score of its best window, and of overlapping chunks the one in which that window
         is most central is given.
@@ -127,21 +131,28 @@ class Searcher:
         widest = max((index.chunk_tokens for _, index in indexes), default=0)
         depth = max(_DEPTH, limit * (widest // _LEAST_WINDOW + 2))
         for query, vector in zip(queries, vectors, strict=True):
-            lists: list[list[tuple[float, tuple[str, int]]]] = []
+            meaning = self._meaning(query) if uses_keywords else 1.0
+            lists: list[tuple[float, list[tuple[float, tuple[str, int]]]]] = []
             if vector is not None:
-                lists.append(await self._nearest(indexes, allowed, vector, depth, scores))
+                lists.append((meaning, await self._nearest(indexes, allowed, vector, depth, scores)))
             if uses_keywords:
-                lists.append(await self._matching(indexes, allowed, query, vector, depth, scores))
-            for ranked in lists:
+                share = 1.0 if vector is None else 1.0 - meaning
+                lists.append((share, await self._matching(indexes, allowed, query, vector, depth, scores)))
+            for share, ranked in lists:
                 ranked.sort(key=lambda pair: (-pair[0], pair[1]))
                 for rank, (_, key) in enumerate(ranked[:depth]):
-                    worth = (1 + _RRF) / (1 + _RRF + rank) / len(lists) / len(queries)
+                    worth = (1 + _RRF) / (1 + _RRF + rank) * share / len(queries)
                     if rank < _DEPTH:
                         scores[key].fused += worth
                     else:
                         scores[key].far = max(scores[key].far, worth)
         terms = {term for query in queries for term in search_terms(query)}
         return await self._found(scores, terms, limit, depth, score_threshold)
+
+    def _meaning(self, query: str) -> float:
+        """What share of a window's score is its nearness, the rest being its words."""
+        reads_it = self._embedder.name not in _READ_LATIN or is_mostly_latin(query)
+        return _MEANING if reads_it else _LITTLE_MEANING
 
     async def _nearest(
         self,
