@@ -42,10 +42,7 @@ class FakeChild:
                 return
             case Submit(turn, prompt) if not self._is_dead:
                 if prompt.messages[0].content == DEADLY:
-                    self._is_dead = True  # before it has said anything to anybody
-                    while not self._told.empty():
-                        self._told.get_nowait()
-                    self._told.put_nowait(None)
+                    self.die()  # before it has said anything to anybody
                     return
                 words: list[tuple[tuple[int, ...], Part]] = [
                     ((), Started(3)),
@@ -54,6 +51,13 @@ class FakeChild:
                 ]
                 for tokens, part in words:
                     self._told.put_nowait(Deltas((Delta(turn, tokens, (part,)),)))
+
+    def die(self) -> None:
+        """Ends it at once."""
+        self._is_dead = True
+        while not self._told.empty():
+            self._told.get_nowait()
+        self._told.put_nowait(None)
 
     async def receive(self, patience: float | None) -> Any:
         return await self._told.get()
@@ -94,3 +98,23 @@ async def test_a_prompt_that_ends_the_process_takes_no_other_turn_along(
     assert isinstance(ends.pop(place), EngineFailed)
     assert [type(end) for end in ends] == [Stop] * 6
     assert FakeChild.lives == 3
+
+
+async def test_a_process_that_answers_between_its_ends_is_started_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pauses that grow are for one that brings nothing to its end."""
+    monkeypatch.setattr(local, "Child", FakeChild)
+    monkeypatch.setattr(FakeChild, "lives", 0)
+    engine = TransformersEngine(EngineConfig(restart_after=0.001))
+
+    await engine.start()
+    async with asyncio.timeout(30):  # doubled each time, the pauses would be minutes
+        for number in range(20):
+            assert isinstance(await last_of(engine, f"hello {number}"), Stop)
+            child = engine._child
+            assert isinstance(child, FakeChild)
+            child.die()
+    await engine.close()
+
+    assert FakeChild.lives >= 20

@@ -76,6 +76,7 @@ class TransformersEngine:
         self._turns: dict[int, _Turn] = {}
         self._questions: dict[int, tuple[Prompt, asyncio.Future[int]]] = {}
         self._restarts = 0
+        self._has_answered = False  # the present process, or the last one
 
     @property
     def is_running(self) -> bool:
@@ -195,7 +196,10 @@ class TransformersEngine:
             self._give_up(f"The engine's supervisor failed: {error}")
 
     async def _keep(self) -> None:
-        """Starts the process, and again when it ends, with growing pauses; gives up on what cannot load."""
+        """Starts the process, and again when it ends; gives up on what cannot load.
+
+        The pauses grow while processes end soon, without having brought any turn to its end.
+        """
         failures = loads = 0
         while True:
             began = time.monotonic()
@@ -204,14 +208,16 @@ class TransformersEngine:
             if loads and loads >= tries:
                 return self._give_up(problem)
             log.warning("the model's process ended and is started again: %s", problem)
-            failures = 0 if time.monotonic() - began > _HEALTHY_AFTER else failures + 1
+            was_healthy = self._has_answered or time.monotonic() - began > _HEALTHY_AFTER
+            failures = 0 if was_healthy else failures + 1
             self._restarts += 1
             self._state, self._reason = "loading", problem
             self._take_back(problem)
-            await asyncio.sleep(min(_LONGEST_WAIT, self._config.restart_after * 2 ** (failures - 1)))
+            await asyncio.sleep(min(_LONGEST_WAIT, self._config.restart_after * 2 ** max(0, failures - 1)))
 
     async def _life(self) -> tuple[str, int]:
         """One process from start to end: why it ended, and how often in a row it may so while it loads."""
+        self._has_answered = False
         try:
             self._child = child = await Child.start(self._config)
         except OSError as error:
@@ -286,6 +292,7 @@ class TransformersEngine:
                 turn.is_started = True
             if isinstance(part, Stop):
                 turn.is_submitted, turn.is_over = False, True
+                self._has_answered = True
             turn.parts.put_nowait(part)
         if turn.is_over or (delta.tokens and not turn.has_spoken):
             turn.has_spoken = True
