@@ -36,7 +36,7 @@ def pdf_of(
     latin = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
     cmap = stream(
         b"/CIDInit /ProcSet findresource begin begincmap 1 begincodespacerange <0000> <FFFF> endcodespacerange "
-        b"2 beginbfchar <0001> <5BC6> <0002> <7801> endbfchar endcmap end"
+        b"4 beginbfchar <0001> <5BC6> <0002> <7801> <0003> <0072> <0004> <2010> endbfchar endcmap end"
     )
     cjk = (
         b"<< /Type /Font /Subtype /Type0 /BaseFont /Song /Encoding /Identity-H /ToUnicode 4 0 R /DescendantFonts "

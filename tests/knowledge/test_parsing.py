@@ -252,6 +252,19 @@ def test_a_hyphen_at_a_lines_end_goes_where_it_may_have_parted_a_word(
     assert parse(path, "a.pdf").text == f"It is {text} here"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [(b"info", b"mation", "information"), (b"Weste", b"European", "Wester\u2010\nEuropean")],
+)
+def test_so_does_the_hyphen_that_is_nothing_else(
+    tmp_path: Path, first: bytes, second: bytes, text: str
+) -> None:
+    begun = b"BT /F1 12 Tf 50 700 Td (It is %s) Tj /F2 12 Tf <00030004> Tj" % first
+    page = begun + b" /F1 12 Tf 0 -14 Td (%s here) Tj ET" % second
+    path = write(tmp_path, "a", fixtures.pdf_of(page))
+    assert parse(path, "a.pdf").text == f"It is {text} here"
+
+
 def test_what_a_pdfs_form_was_filled_with_is_read(tmp_path: Path) -> None:
     text = parse(write(tmp_path, "a", fixtures.form_pdf(b"Ada Lovelace")), "a.pdf").text
     assert text.split() == ["Name:", "Ada", "Lovelace"]

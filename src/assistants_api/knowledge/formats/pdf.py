@@ -11,6 +11,8 @@ _MOST_PAGES = 20_000
 _PASSWORD = 4  # FPDF_ERR_PASSWORD in PDFium's fpdfview.h
 # Stands for a hyphen at a line's end; the next line's first character tells what it is.
 _HYPHEN = re.compile("[\ufffe\x02](?=(.?))")
+# One that PDFium leaves as it is, though browsers and typesetters part words with it alone.
+_PARTED = re.compile(r"(?<=[^\W\d_])\u2010\s*\n(?=([^\W\d_]))")
 
 
 def read(path: Path, max_text: int) -> str:
@@ -38,7 +40,7 @@ def read(path: Path, max_text: int) -> str:
                 text = _page_text(document, number)
             except pypdfium2.PdfiumError:
                 continue
-            pages.append(_HYPHEN.sub(_hyphen, text))
+            pages.append(_PARTED.sub(_parted, _HYPHEN.sub(_hyphen, text)))
             length += len(text)
             if length > max_text:
                 raise invalid("because it is too large")
@@ -68,3 +70,7 @@ def _page_text(document: Any, number: int) -> str:
 def _hyphen(match: re.Match[str]) -> str:
     """Nothing where it parted a word, which goes on with a small letter: `non-EU` keeps its own."""
     return "" if match[1].islower() else "-"
+
+
+def _parted(match: re.Match[str]) -> str:
+    return "" if match[1].islower() else match[0]
