@@ -56,7 +56,7 @@ def real_ids(fuzzed: Served) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def schema(fuzzed: Served):
-    schema = schemathesis.openapi.from_url(f"{fuzzed.root}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{fuzzed.root}/openapi.json", timeout=60)
     # Following an unfinished run waits for its end; deleting would take the real objects away.
     return schema.exclude(path_regex="/events$").exclude(method="DELETE")
 
