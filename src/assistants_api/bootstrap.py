@@ -1,6 +1,7 @@
 """Builds every part once from `Settings` and hands them down; starts and stops them in order."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -260,6 +261,8 @@ def build_blobs(settings: Settings) -> Blobs:
         from assistants_api.blobs.objects import ObjectBlobs
 
         return ObjectBlobs(settings.blobs, settings.s3_endpoint)
+    with contextlib.suppress(OSError):  # told when something is to be written there
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return DiskBlobs(settings.data_dir / "blobs")
 
 

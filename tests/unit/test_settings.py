@@ -1,5 +1,6 @@
 """Settings: read once, named when wrong, listed in `.env.example`."""
 
+import stat
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from scripts.env_example import text
 from typer.testing import CliRunner
 
-from assistants_api.bootstrap import BadSettings, check
+from assistants_api.bootstrap import BadSettings, build_blobs, check
 from assistants_api.cli import _announce, app
 from assistants_api.domain.prompt import EngineFacts
 from assistants_api.settings import Settings
@@ -83,6 +84,21 @@ def test_origins_are_compared_as_browsers_send_them(monkeypatch, given):
 
     expected = tuple(origin.strip().lower() for origin in given.split(","))
     assert Settings(_env_file=None).cors_origins == expected
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_data_directory_that_is_made_is_its_owners_alone(monkeypatch, tmp_path, database):
+    """What people write to assistants is nobody else's on the machine; one that is there stays as it is."""
+    (tmp_path / "there").mkdir(mode=0o755)
+    made = [tmp_path / "deep" / "new", tmp_path / "there"]
+    for folder in made:
+        if database == "sqlite":
+            monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(folder))
+            assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
+        else:  # only files lie there
+            build_blobs(Settings(_env_file=None, data_dir=folder))
+
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in made] == [0o700, 0o755]
 
 
 @pytest.mark.parametrize("folder", ["file", "file/inside", "odd"])

@@ -103,7 +103,7 @@ def _prepare_sqlite(url: str) -> Path:
     if sqlite3.sqlite_version_info < (3, 35):
         raise CannotOpen(f"SQLite 3.35 or newer is needed; this Python has {sqlite3.sqlite_version}.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise CannotOpen(f"{path.parent} cannot be used as a folder: {error.strerror}.") from error
     if (kind := _file_system(path.parent)) in _NETWORK_FILE_SYSTEMS:
