@@ -2,9 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from assistants_api.blobs.disk import DiskBlobs
 from assistants_api.domain.errors import InvalidRequest, NotFound
 from assistants_api.domain.event import MessageDelta, RunMoved
 from assistants_api.domain.message import MessageStatus
@@ -19,6 +21,7 @@ from assistants_api.services.messages import create_message, modify_message
 from assistants_api.services.runs import cancel_run, modify_run, submit_tool_outputs
 from assistants_api.services.sweeping import sweep
 from assistants_api.services.threads import delete_thread
+from assistants_api.worker.worker import Sweeper
 from tests.conftest import until
 from tests.worker.conftest import NO_BLOBS, House, house_over, user
 
@@ -233,6 +236,29 @@ async def test_a_run_expires_without_any_worker(sqlite_db):
 
     async with sqlite_db.read() as tx:
         assert (await tx.runs.get(run.id)).status is RunStatus.EXPIRED
+
+
+async def test_a_run_expires_though_the_store_of_files_does_not_answer(sqlite_db):
+    """What is no more needed there is looked for beside the sweep."""
+    is_asked = asyncio.Event()
+
+    class Silent(DiskBlobs):
+        async def owner(self, database_id: str) -> str:
+            is_asked.set()
+            return await asyncio.Future()
+
+    sweeping = asyncio.create_task(Sweeper(sqlite_db, Silent(Path("/nonexistent"))).run())
+    await is_asked.wait()
+    unused = None
+    house = House(sqlite_db, ScriptedEngine([]), unused, unused)
+    run = await house.start(expiry=-1)
+
+    async def is_expired() -> bool:
+        return (await house.run(run)).status is RunStatus.EXPIRED
+
+    await until(is_expired, seconds=20)
+    sweeping.cancel()
+    await asyncio.gather(sweeping, return_exceptions=True)
 
 
 async def test_a_run_that_cannot_be_ended_keeps_no_other_from_its_end(sqlite_db, monkeypatch):

@@ -206,17 +206,28 @@ class Sweeper:
         self._blobs = blobs
 
     async def run(self) -> None:
-        """Sweep once a second until cancelled."""
-        loop = asyncio.get_running_loop()
-        forget_at = loop.time()
+        """Sweep once a second until cancelled, and beside that forget every ten minutes what is old."""
+        forgetting = asyncio.create_task(self._forget())
+        try:
+            while True:
+                try:
+                    await sweep(self._db, self._blobs)
+                except Unavailable as error:
+                    logger.warning("cannot sweep: %s", error.message)
+                except Exception:
+                    logger.exception("a sweep failed; the next one tries again")
+                await asyncio.sleep(_POLL_SECONDS)
+        finally:
+            forgetting.cancel()
+            await asyncio.gather(forgetting, return_exceptions=True)
+
+    async def _forget(self) -> None:
+        """It asks where the files lie, which may take long to answer: no run's end waits for that."""
         while True:
             try:
-                await sweep(self._db, self._blobs)
-                if loop.time() >= forget_at:
-                    await forget_old(self._db, self._blobs)
-                    forget_at = loop.time() + _FORGET_SECONDS
+                await forget_old(self._db, self._blobs)
             except Unavailable as error:
-                logger.warning("cannot sweep: %s", error.message)
+                logger.warning("cannot forget what is old: %s", error.message)
             except Exception:
-                logger.exception("a sweep failed; the next one tries again")
-            await asyncio.sleep(_POLL_SECONDS)
+                logger.exception("what is old was not forgotten; it is tried again")
+            await asyncio.sleep(_FORGET_SECONDS)
