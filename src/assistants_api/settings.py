@@ -232,6 +232,8 @@ class Settings(BaseSettings):
             ("sqlite:///", "postgresql://", "postgresql+asyncpg://")
         ):
             raise ValueError("must begin with sqlite:/// or postgresql://")
+        if value in ("sqlite:///", "sqlite:///:memory:"):  # each connection would have one of its own
+            raise ValueError("must name a file: sqlite:///FILE")
         try:
             make_url(value or "sqlite:///")
         except (ValueError, ArgumentError):  # their words may hold a password

@@ -47,6 +47,8 @@ def test_paths_may_begin_at_home(monkeypatch, name):
     [
         ("PORT", "x"),
         ("ENGINE", "vllm"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "mysql://x"),
         ("DATABASE_URL", "postgresql://me:sk-secret@host:port/x"),
         ("RUN_EXPIRY_SECONDS", "inf"),
