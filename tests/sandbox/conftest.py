@@ -114,7 +114,8 @@ def host() -> Iterator[Host]:
     token = secrets.token_hex(16)
     name = f"sandbox-test-{token}"
     with (
-        tempfile.TemporaryDirectory() as folder,
+        # Not below /tmp, which means the session's own to code that names it.
+        tempfile.TemporaryDirectory(dir="/var/tmp") as folder,
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.socket(socket.AF_UNIX) as abstract,
     ):

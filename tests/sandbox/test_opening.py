@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,17 @@ async def test_a_tier_whose_self_test_finds_a_way_out_is_not_used(
 
     with pytest.raises(SandboxOff, match=f"found a way out: {leak}"):
         await probes.prove(sandbox)
+
+
+async def test_a_jail_that_shows_the_hosts_place_for_temporary_files_is_not_used(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Though code that names it there means the session's own."""
+    await needs("landlock")
+    monkeypatch.setattr(landlock, "_READABLE", (*landlock._READABLE, tempfile.gettempdir()))
+
+    with pytest.raises(SandboxOff, match="found a way out: a file of the host can be read"):
+        await LandlockSandbox(CONFIG).start()
 
 
 async def test_a_call_on_the_hosts_port_is_noticed(sandbox, monkeypatch: pytest.MonkeyPatch):

@@ -171,6 +171,8 @@ async def test_the_last_value_of_a_table_is_shown_as_text(session: JailedSession
         "from concurrent.futures import ThreadPoolExecutor as T; list(T(4).map(abs, [-1, -2]))",
         "import sys, subprocess; subprocess.check_output([sys.executable, '-c', 'import numpy; print(1)'])",
         "import getpass; getpass.getuser()",
+        "import shutil; shutil.make_archive('/tmp/z', 'zip', '/mnt/data'); shutil.move('/tmp/z.zip', '/mnt/data')",
+        "!echo one > /tmp/a.txt; cat /tmp/a.txt",
         "import pathlib; pathlib.Path('/mnt/data/x.txt').write_text('a'); open(f'/mnt/data/{\"x\"}.txt').read()",
     ],
     ids=[
@@ -184,6 +186,8 @@ async def test_the_last_value_of_a_table_is_shown_as_text(session: JailedSession
         "threads",
         "python",
         "user",
+        "archives",
+        "shells",
         "paths",
     ],
 )
@@ -192,6 +196,18 @@ async def test_common_work_is_not_in_the_filters_way(session: JailedSession, cod
 
     assert not ran.done.has_failed, ran.text
     assert ran.text
+
+
+async def test_the_places_that_code_names_are_shown_by_their_names(session: JailedSession):
+    code = """
+    import os, tempfile
+    os.chdir("/tmp")
+    print(os.getcwd(), os.path.dirname(tempfile.mkstemp()[1]), "/mnt/data", "http://a.b/tmp/c /tmpfs x/tmp")
+    """
+
+    ran = await run(session, textwrap.dedent(code))
+
+    assert ran.text == "/tmp /tmp /mnt/data http://a.b/tmp/c /tmpfs x/tmp\n"
 
 
 async def test_files_made_or_changed_are_named_once(session: JailedSession):

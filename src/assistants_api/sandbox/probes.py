@@ -18,9 +18,10 @@ from assistants_api.ports import Sandbox
 from assistants_api.sandbox.jail import guest_environment
 
 _SECONDS = 20.0
+# What it is told is in hex: places that code names are not always the host's own.
 _TRY = """
 import ctypes, json, os, signal, socket
-order = json.loads(%r)
+order = json.loads(bytes.fromhex(%r))
 open_doors = []
 def attempt(name, action):
     try:
@@ -78,7 +79,7 @@ async def prove(sandbox: Sandbox, *, processes: int = 64) -> None:
     try:
         with _host(processes) as (order, listener):
             said = ""
-            async for output in session.execute(_TRY % json.dumps(order), _SECONDS):
+            async for output in session.execute(_TRY % json.dumps(order).encode().hex(), _SECONDS):
                 match output:
                     case Logs(text):
                         said += text

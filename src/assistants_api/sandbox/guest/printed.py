@@ -23,7 +23,7 @@ class Printed:
 
     def __init__(self, channel: Channel, data: str, limits: dict[str, int]) -> None:
         self._channel = channel
-        self._data = data
+        self._shown = {os.environ["TMPDIR"]: "/tmp", data: SHOWN, sys.prefix: "/opt/python-env"}
         self._limits = limits
         self._is_open = False
         self._left = 0
@@ -101,8 +101,8 @@ class Printed:
     def _forward(self, text: str) -> None:
         if not text or not self._is_open or self._left <= 0:
             return
-        if self._data != SHOWN:
-            text = text.replace(self._data, SHOWN).replace(sys.prefix, "/opt/python-env")
+        for folder, name in self._shown.items():
+            text = text.replace(folder, name)
         kept = text[: self._left]
         self._left -= len(kept)
         if not self._left:

@@ -12,6 +12,7 @@ import json
 import mimetypes
 import os
 import queue
+import re
 import resource
 import signal
 import stat
@@ -61,16 +62,19 @@ def limit(limits: dict[str, int]) -> None:
 
 
 class Moved(ast.NodeTransformer):
-    """Where the jail has no mounts of its own, '/mnt/data' in a cell means the session's folder."""
+    """Where the jail has no mounts of its own, '/mnt/data' and '/tmp' in a cell are the session's folders."""
 
-    def __init__(self, data: str) -> None:
-        self._data = data
+    _NAMED = re.compile(rf"{SHOWN}|(?<![\w./-])/tmp(?![\w.-])")
+
+    def __init__(self, data: str, temporary: str) -> None:
+        self._folders = {SHOWN: data, "/tmp": temporary}
 
     def visit_Constant(self, node: ast.Constant) -> ast.Constant:
-        """Texts that name the folder."""
+        """Texts that name a folder."""
         value = node.value
-        if isinstance(value, str) and SHOWN in value:
-            return ast.copy_location(ast.Constant(value.replace(SHOWN, self._data)), node)
+        if isinstance(value, str) and self._NAMED.search(value):
+            moved = self._NAMED.sub(lambda match: self._folders[match[0]], value)
+            return ast.copy_location(ast.Constant(moved), node)
         return node
 
 
@@ -259,7 +263,7 @@ class Guest:
         if self._data != SHOWN:
             # It reads files of the host where they exist, and takes it badly when it may not.
             mimetypes.knownfiles.clear()
-            shell.ast_transformers.append(Moved(self._data))
+            shell.ast_transformers.append(Moved(self._data, os.environ["TMPDIR"]))
         return shell
 
 
