@@ -137,6 +137,19 @@ def test_a_store_is_looked_at_again_once_the_server_is_back(scripted, visit):
     assert len(away) == 2
 
 
+@pytest.mark.parametrize("view", ["#/chat", "#/assistants"])
+def test_a_view_that_was_opened_without_the_server_is_there_once_it_is_back(scripted, visit, view):
+    assistant(scripted, name="Behind the line")
+    page = visit(scripted, "#/server")
+    page.route("**/v1/assistants?**", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        page.goto(f"{scripted.root}/{view}")
+
+    page.unroute_all()
+
+    expect(page.get_by_text("Behind the line").first).to_be_attached()
+
+
 def test_the_server_shows_how_it_does(scripted, visit):
     page = visit(scripted, "#/server")
 

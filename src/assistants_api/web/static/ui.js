@@ -268,14 +268,14 @@ export const ms = (seconds) =>
 export const size = (count) =>
   count < 1024 ? `${count} B` : count < 1 << 20 ? `${(count / 1024).toFixed(1)} kB` : `${(count / (1 << 20)).toFixed(1)} MB`;
 
-/** Loads once and again when `keys` change: `[value, reload, problem]`. */
+/** Loads once and again when `keys` change, and until the server is back: `[value, reload, problem]`. */
 export function useLoaded(load, keys) {
   const [value, setValue] = useState(undefined);
   const [problem, setProblem] = useState(null);
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     let current = true;
-    load().then(
+    api.patiently(load, () => current, setProblem).then(
       (found) => current && (setValue(found), setProblem(null)),
       (error) => current && setProblem(error),
     );
