@@ -3,6 +3,9 @@
 import asyncio
 import base64
 import json
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
@@ -116,6 +119,30 @@ async def settled(db) -> list[Any]:
 
     await until(is_settled)
     return await read()
+
+
+async def test_a_receiver_is_believed_by_the_certificates_that_the_environment_names(
+    sqlite_db, tmp_path, monkeypatch
+):
+    """As upstream servers are: an organisation's own receivers have an authority of its own."""
+    if (openssl := shutil.which("openssl")) is None:
+        pytest.skip("needs openssl from the distribution's packages")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=hooks -addext subjectAltName=IP:127.0.0.1"
+    command = [openssl, *made.split(), "-keyout", key, "-out", certificate]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.handle, "127.0.0.1", 0, ssl=context)
+    receiver.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+    async with server, house_with(sqlite_db, receiver, pauses=()) as house:
+        run = await house.start()
+        await house.events(run)
+        [delivery] = await settled(sqlite_db)
+
+    assert (delivery.status, delivery.last_error) == (DeliveryStatus.DELIVERED, None)
 
 
 async def test_the_trusted_certificates_are_read_once_and_not_for_every_delivery(sqlite_db, monkeypatch):

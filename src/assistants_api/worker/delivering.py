@@ -47,8 +47,8 @@ class WebhookCarrier:
         self._db = db
         self._secret = secret
         self._pauses = pauses
-        # Made once: it reads every certificate that is trusted, on the event loop.
-        self._tls = httpx.create_ssl_context(trust_env=False)
+        # Made once: it reads every certificate that is trusted, those of SSL_CERT_FILE where that is set.
+        self._tls = httpx.create_ssl_context()
 
     async def carry(self, job: Job, stop: StopSignal) -> None:
         """Make one attempt, and settle when the next one is."""
