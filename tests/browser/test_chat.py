@@ -645,6 +645,29 @@ def test_a_question_that_is_refused_can_be_sent_again(scripted, visit):
     )
 
 
+def test_what_was_written_and_attached_is_there_after_a_look_at_another_view(scripted, visit):
+    page = visit(scripted)
+    chosen = page.get_by_role("list", name="Attachments")
+    field = page.get_by_label("Message", exact=True)
+    page.set_input_files("input[type=file]", {"name": "notes.md", "mimeType": "text/plain", "buffer": b"one"})
+    expect(chosen.get_by_role("progressbar")).to_have_count(0)
+    field.fill("A long question")
+
+    page.get_by_role("link", name="Server").click()
+    expect(page.get_by_role("heading", name="Server")).to_be_visible()
+    page.go_back()
+
+    expect(field).to_have_value("A long question")
+    expect(chosen).to_contain_text("notes.md")
+    field.press("Enter")
+    done(page)
+    page.get_by_role("link", name="Look inside").click()
+    expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
+    page.go_back()
+    expect(field).to_have_value("")
+    expect(chosen).to_have_count(0)
+
+
 def test_an_answer_is_shown_in_its_own_thread(scripted, visit):
     page = visit(scripted)
     ask(page, "Hello")

@@ -98,12 +98,19 @@ function Message({ message, onCite, onEdit, onRetry }) {
   </article>`;
 }
 
+let draft = { text: "", files: [] }; // what is written and attached, while another view is looked at
+
 function Composer({ isBusy, onSend, onStop, first }) {
-  const [text, setText] = useState(first ?? "");
-  const [files, setFiles] = useState([]);
+  const [text, setText] = useState(first || draft.text);
+  const [files, setFiles] = useState(draft.files);
   const field = useRef();
   const picker = useRef();
-  useEffect(() => setText(first ?? ""), [first]);
+  useEffect(() => {
+    if (first) setText(first);
+  }, [first]);
+  useEffect(() => {
+    draft = { text, files: files.filter((file) => file.id) };
+  }, [text, files]);
   useEffect(() => field.current.focus(), []);
   useLayoutEffect(() => {
     // As high as what is written, and then what the style allows.
@@ -131,7 +138,9 @@ function Composer({ isBusy, onSend, onStop, first }) {
     setText("");
     setFiles([]);
     if (await onSend(text.trim(), sent.map((file) => ({ file_id: file.id, tools: [{ type: file.tool }] })))) return;
-    setText((since) => (since ? `${text}\n${since}` : text));
+    const before = (since) => (since ? `${text}\n${since}` : text);
+    draft = { text: before(draft.text), files: [...sent, ...draft.files] };
+    setText(before);
     setFiles((since) => [...sent, ...since]);
   };
   const pressed = (event) => {
