@@ -400,6 +400,26 @@ async def test_a_run_on_an_expired_store_fails_with_that_reason(db):
         assert engine.prompts == []
 
 
+class Noting(HashEmbedder):
+    """Notes how long the texts are."""
+
+    def __init__(self):
+        self.lengths = []
+
+    async def embed(self, texts):
+        self.lengths += map(len, texts)
+        return await super().embed(texts)
+
+
+async def test_of_a_query_as_long_as_a_document_the_beginning_is_embedded(db):
+    knowledge = knowledge_over(db, embedder=Noting())
+    store = (await create_vector_store(db, NewVectorStore(), NOW)).store
+
+    await knowledge.searcher.search([store], ["holiday " * 10_000, "holiday"], limit=3)
+
+    assert knowledge.embedder.lengths == [32_000, 7]
+
+
 class ByFirst(HashEmbedder):
     """Takes texts for near by their first character alone."""
 

@@ -29,6 +29,8 @@ _RRF = 60
 # What meaning counts beside words, and what it does where the embedder hardly reads the query's script.
 _MEANING, _LITTLE_MEANING = 0.5, 0.02
 _READ_LATIN = frozenset(("minilm",))
+# Characters of a query that are embedded; most models read far fewer.
+_MOST_QUERY = 32_000
 # So many of a list's best count towards the order of what is found.
 _DEPTH = 100
 # Windows are cut in their second half, so that none but the last of a text has fewer tokens.
@@ -119,7 +121,8 @@ class Searcher:
         is most central is given.
         """
         scores: dict[tuple[str, int], _Scores] = {}
-        vectors = await self._embedder.embed(list(queries)) if uses_vectors else [None] * len(queries)
+        read = [query[:_MOST_QUERY] for query in queries]
+        vectors = await self._embedder.embed(read) if uses_vectors else [None] * len(read)
         passes = None if filter is None else predicate(filter)
         indexes = [(store, await self._index(store)) for store in stores]
         allowed = {
