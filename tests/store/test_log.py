@@ -8,7 +8,7 @@ import pytest
 from assistants_api.domain.completion import CompletionEnded, CompletionStatus
 from assistants_api.domain.errors import NotFound
 from assistants_api.domain.event import MessageDelta
-from assistants_api.domain.prompt import Text
+from assistants_api.domain.prompt import Text, ToolCall
 from assistants_api.domain.usage import Usage
 from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store.log import Log
@@ -42,6 +42,26 @@ async def test_following_a_run_whose_log_was_removed_is_refused(db, after):
 
         with pytest.raises(NotFound):
             await followed(house.log, run.id, after)
+
+
+async def test_the_log_of_a_run_is_forgotten_by_its_end_however_late_its_deadline_was(db):
+    """And none of one that is not over, however old what it wrote."""
+    engine = ScriptedEngine([[Text("Hi")], [ToolCall("call_1", "f", "{}")]])
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    ten_days = 864_000.0
+    async with house_over(db, engine) as house:
+        over = await house.start(expiry=ten_days)
+        await house.events(over)
+        waits = await house.start(expiry=ten_days, tools=(tool,))
+        await house.events(waits)
+        async with db.begin() as tx:
+            await tx.events.remove_old(60)
+            kept = [await tx.events.last_seq(run.id) > 0 for run in (over, waits)]
+            await tx.events.remove_old(-60)  # as if it were a minute later than it is
+            later = [await tx.events.last_seq(run.id) > 0 for run in (over, waits)]
+
+    assert kept == [True, True]
+    assert later == [False, True]
 
 
 async def test_a_completion_can_be_followed_before_its_first_event(db):

@@ -121,7 +121,9 @@ class Events:
         ended = exists().where(
             runs.id == c.channel,
             runs.status.in_(("completed", "incomplete", "failed", "cancelled", "expired")),
-            runs.deadline < db_now() - keep_seconds,
+            # One that expired ended at its deadline, and of an incomplete one nothing else is known.
+            func.coalesce(runs.completed_at, runs.failed_at, runs.cancelled_at, runs.deadline)
+            < db_now() - keep_seconds,
         )
         answered = exists().where(completions.id == c.channel, completions.ended_at < db_now() - keep_seconds)
         for is_over in (ended, answered):
