@@ -79,9 +79,7 @@ async def create_run(
     include_plain: IncludePlain = None,
     instead_of: Annotated[
         list[str] | None,
-        Query(
-            alias="instead_of[]", description="The newest messages, which go when the run begins."
-        ),
+        Query(alias="instead_of[]", description="The newest messages, which go when the run begins."),
     ] = None,
 ) -> Response:
     """Run an assistant on a thread."""
