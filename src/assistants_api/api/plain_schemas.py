@@ -46,6 +46,7 @@ def plain(document: dict[str, Any]) -> dict[str, Any]:
     components = _named(schemas, unions)
     for name, union in unions.items():
         components[name] = {key: _named(part, unions) for key, part in union.items()}
+    del components["Filter"]["discriminator"]  # it holds itself, and Zod's unions with one cannot
     for name, schema in components.items():
         schema["title"] = name  # so that no two are equal: openapi-generator takes one for the other then
     return {
