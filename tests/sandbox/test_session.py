@@ -152,6 +152,20 @@ async def test_a_picture_in_the_colours_of_print_comes_as_png(session: JailedSes
     assert [image[:8] for image in ran.images] == [PNG]
 
 
+async def test_a_font_that_is_missing_is_told_once_in_a_cell(session: JailedSession):
+    code = """
+    import matplotlib.pyplot as plt
+    plt.rcParams["font.sans-serif"] = ["SimHei"]
+    plt.plot([1, 2, 3])
+    plt.title("x")
+    plt.show()
+    """
+
+    ran = [await run(session, textwrap.dedent(code), 60) for _ in range(2)]
+
+    assert [each.text.count("families were found: SimHei") for each in ran] == [1, 1]
+
+
 async def test_the_last_value_of_a_table_is_shown_as_text(session: JailedSession):
     ran = await run(session, "import pandas as pd\npd.DataFrame({'a': [1, 2], 'b': [3, 4]})", 60)
 

@@ -9,6 +9,7 @@ import ast
 import base64
 import fcntl
 import json
+import logging
 import mimetypes
 import os
 import queue
@@ -78,6 +79,20 @@ class Moved(ast.NodeTransformer):
         return node
 
 
+class Once(logging.Filter):
+    """Lets a warning pass once in a cell: matplotlib tells of a missing font at every text of a figure."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_new = message not in self.told
+        self.told.add(message)
+        return is_new
+
+
 class Guest:
     """Runs what the host asks for, one thing after the other."""
 
@@ -91,6 +106,8 @@ class Guest:
         os.chdir(self._data)
         self._shell = self._new_shell()
         self._known = dict(self._files())
+        self._once = Once()
+        logging.getLogger("matplotlib.font_manager").addFilter(self._once)
         signal.signal(signal.SIGINT, too_late)
         self._main = threading.get_ident()
 
@@ -122,6 +139,7 @@ class Guest:
 
     def _do_run(self, message: dict[str, Any], blob: bytes) -> None:
         failed = True
+        self._once.told.clear()
         self._printed.begin()
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)
