@@ -251,10 +251,11 @@ async def _work(settings: Settings) -> None:
         stopped.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(number, partial(stop, at_once=number == signal.SIGINT))
     async with running(settings) as server:
+        # Only now: before it carries anything, as while it waits for its database, a signal just ends it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, partial(stop, at_once=number == signal.SIGINT))
         await stopped.wait()
         assert server.worker is not None, "a worker process has a worker"
         # What is not done when the process is hurried is handed back as `running` ends.

@@ -11,7 +11,7 @@ import pytest
 
 from tests.checks.stream_order import check_stream, parse_stream
 from tests.conformance.script import SCRIPT
-from tests.conformance.serving import serving, start
+from tests.conformance.serving import free_port, serving, start
 from tests.conftest import POSTGRES, fresh_postgres
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
@@ -118,6 +118,34 @@ def test_a_model_that_cannot_load_says_why_and_the_server_stays_up(tmp_path):
         assert reason in events[-1][1]["last_error"]["message"]
     finally:
         served.stop()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("command", "number", "code"),
+    [
+        ("worker", signal.SIGINT, 130),
+        ("worker", signal.SIGTERM, -signal.SIGTERM),
+        ("serve", signal.SIGINT, 130),
+    ],
+)
+def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command, number, code):
+    environment = {
+        "ASSISTANTS_DATA_DIR": str(tmp_path),
+        "ASSISTANTS_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/nothing",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "assistants_api", command],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert any("waiting for PostgreSQL" in line for line in process.stderr)
+        process.send_signal(number)
+        said = process.stderr.read()
+
+    assert process.returncode == code, said
 
 
 @pytest.mark.timeout(60)
