@@ -15,10 +15,8 @@ from assistants_api.api.routing import StrictRoute, both, streams, takes
 from assistants_api.domain import ids
 from assistants_api.domain.errors import Closing, InvalidRequest, NotFound
 from assistants_api.domain.event import RunMoved
-from assistants_api.domain.page import PageQuery
-from assistants_api.domain.run import IfBusy, NewRun, Run
-from assistants_api.services import messages, runs, traces
-from assistants_api.store.joined import JoinedDatabase
+from assistants_api.domain.run import IfBusy, Run
+from assistants_api.services import runs, traces
 from assistants_api.wire.base import Request as _Wire
 from assistants_api.wire.runs import (
     CreateRunRequest,
@@ -85,21 +83,18 @@ async def create_run(
     """Run an assistant on a thread."""
     body = await read_body(request, CreateRunRequest)
     ids.check("assistant_id", body.assistant_id)
-    if_busy = IfBusy(body.if_busy or IfBusy.REJECT)
-    if instead_of:
-        run = await _run_instead_of(given, thread_id, instead_of, body.to_new_run(), if_busy, now)
-    else:
-        run = await runs.create_run_in_turn(
-            given.db,
-            given.log,
-            thread_id,
-            body.to_new_run(),
-            given.catalogue,
-            given.engine.describe(),
-            given.limits,
-            now,
-            if_busy,
-        )
+    run = await runs.create_run_in_turn(
+        given.db,
+        given.log,
+        thread_id,
+        body.to_new_run(),
+        given.catalogue,
+        given.engine.describe(),
+        given.limits,
+        now,
+        IfBusy(body.if_busy or IfBusy.REJECT),
+        instead_of or (),
+    )
     if not body.stream:
         return run_reply(run, now)
     return run_stream(
@@ -225,32 +220,6 @@ async def stream_run_events(
 async def get_run_trace(thread_id: ThreadId, run_id: RunId, given: Given) -> Any:
     """What the model of a run was shown, what was left out, and when each stage was reached. An extension."""
     return await traces.get_trace(given.db, thread_id, run_id)
-
-
-async def _run_instead_of(
-    given: Parts, thread_id: str, message_ids: list[str], new: NewRun, if_busy: IfBusy, now: datetime
-) -> Run:
-    """A run in the place of a thread's newest messages. They go in its transaction: refused, they stay."""
-    if if_busy is not IfBusy.REJECT:
-        raise InvalidRequest(
-            f"'instead_of[]' cannot go with 'if_busy': '{if_busy}'.",
-            param="instead_of[]",
-            code="invalid_value",
-        )
-    async with given.db.begin() as tx:
-        db = JoinedDatabase(given.db, tx)
-        newest = await messages.list_messages(db, thread_id, PageQuery(len(message_ids)))
-        if {message.id for message in newest.data} != set(message_ids):
-            raise InvalidRequest(
-                "Invalid 'instead_of[]': the newest messages of the thread are others.",
-                param="instead_of[]",
-                code="invalid_value",
-            )
-        for message_id in message_ids:
-            await messages.delete_message(db, thread_id, message_id)
-        return await runs.create_run(
-            db, thread_id, new, given.catalogue, given.engine.describe(), given.limits, now
-        )
 
 
 def _leaving(given: Parts, run: Run, wanted: bool | None) -> Callable[[], Coroutine[Any, Any, None]] | None:

@@ -59,16 +59,20 @@ async def create_run(
     *,
     if_busy: IfBusy = IfBusy.REJECT,
     undone: Sequence[str] = (),
+    instead_of: Sequence[str] = (),
 ) -> Run:
     """Start a run: run, job, additional messages and first events in one transaction.
 
     Raises `ThreadBusy` while another run holds the thread, unless `if_busy` is ENQUEUE: then it is added
-    behind that one, and its messages with its start. `undone` are runs whose messages go before it begins.
+    behind that one, and its messages with its start. `undone` are runs whose messages go before it begins;
+    `instead_of` are the thread's newest messages, which go too.
     """
     async with db.begin() as tx:
         thread = await tx.threads.hold(thread_id)
         for run_id in undone:
             await _undo(tx, thread_id, run_id)
+        if instead_of:
+            await _remove_newest(tx, thread_id, instead_of)
         return await _start(tx, thread, new, catalogue, engine, limits, now, [], if_busy)
 
 
@@ -82,18 +86,34 @@ async def create_run_in_turn(
     limits: RunLimits,
     now: datetime,
     if_busy: IfBusy,
+    instead_of: Sequence[str] = (),
 ) -> Run:
     """As `create_run`, after waiting for, or ending, the run that holds the thread.
 
     Raises `ThreadBusy` when the thread is not free within `limits.patience`.
     """
+    if instead_of and if_busy is not IfBusy.REJECT:
+        raise InvalidRequest(
+            f"'instead_of[]' cannot go with 'if_busy': '{if_busy}'.",
+            param="instead_of[]",
+            code="invalid_value",
+        )
     loop = asyncio.get_running_loop()
     until = loop.time() + limits.patience.total_seconds()
     undone: list[str] = []
     while True:
         try:
             return await create_run(
-                db, thread_id, new, catalogue, engine, limits, now, if_busy=if_busy, undone=undone
+                db,
+                thread_id,
+                new,
+                catalogue,
+                engine,
+                limits,
+                now,
+                if_busy=if_busy,
+                undone=undone,
+                instead_of=instead_of,
             )
         except ThreadBusy as busy:
             if if_busy is IfBusy.REJECT or loop.time() >= until:
@@ -287,6 +307,19 @@ async def _undo(tx: Tx, thread_id: str, run_id: str) -> None:
         for message_id in dict.fromkeys([*run.brought, *(message.id for message in written)]):
             if await tx.messages.find(message_id) is not None:
                 await tx.messages.remove(message_id)
+
+
+async def _remove_newest(tx: Tx, thread_id: str, message_ids: Sequence[str]) -> None:
+    """Remove these messages, which must be the thread's newest."""
+    newest = await tx.messages.newest(thread_id, limit=len(message_ids))
+    if {message.id for message in newest} != set(message_ids):
+        raise InvalidRequest(
+            "Invalid 'instead_of[]': the newest messages of the thread are others.",
+            param="instead_of[]",
+            code="invalid_value",
+        )
+    for message_id in message_ids:
+        await tx.messages.remove(message_id)
 
 
 def _refuse_what_cannot_be_honoured(run: Run, engine: EngineFacts, limits: RunLimits) -> None:
