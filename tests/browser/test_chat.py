@@ -137,6 +137,25 @@ def test_an_attached_file_can_be_used_by_any_assistant(scripted, visit):
     assert [[tool["type"] for tool in run["tools"]] for run in runs] == [["file_search"]] * 2
 
 
+def test_files_that_an_answer_links_to_ask_for_no_tool(scripted, visit):
+    bare = assistant(scripted, tools=[])
+    form = {"files": {"file": ("made.csv", b"a,b")}, "data": {"purpose": "assistants"}}
+    file = httpx.post(f"{scripted.base_url}/files", **form).json()["id"]
+    linked = [{"file_id": file, "tools": [{"type": "code_interpreter"}]}]
+    said = [
+        {"role": "user", "content": "Make a table"},
+        {"role": "assistant", "content": "Here it is.", "attachments": linked},
+    ]
+    thread = httpx.post(f"{scripted.base_url}/threads", headers=BETA, json={"messages": said}).json()["id"]
+    page = visit(scripted, f"#/chat/{thread}")
+    page.get_by_label("Assistant", exact=True).select_option(bare)
+    ask(page, "Hello")
+    done(page)
+
+    runs = httpx.get(f"{scripted.base_url}/threads/{thread}/runs", headers=BETA).json()["data"]
+    assert [run["tools"] for run in runs] == [[]]
+
+
 def test_stop_cancels_the_run(scripted, visit):
     page = visit(scripted)
     ask(page, "Talk slowly")

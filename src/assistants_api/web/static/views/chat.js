@@ -366,7 +366,8 @@ export default function Chat({ route, go }) {
     const body = { assistant_id: chosen.id, ...asked };
     // What was attached can be used by any assistant.
     const said = [...(thread ? messages : asked.thread.messages), ...(asked.additional_messages ?? [])];
-    const needed = new Set(said.flatMap((each) => each.attachments ?? []).flatMap((each) => (each.tools ?? []).map((tool) => tool.type)));
+    const brought = said.filter((each) => each.role === "user");
+    const needed = new Set(brought.flatMap((each) => each.attachments ?? []).flatMap((each) => (each.tools ?? []).map((tool) => tool.type)));
     const missing = [...needed].filter((type) => !chosen.tools.some((tool) => tool.type === type));
     if (missing.length) body.tools = [...chosen.tools, ...missing.map((type) => ({ type }))];
     const replaced = insteadOf.map(({ id }) => `instead_of[]=${id}`).join("&");
