@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import httpx
 import pytest
@@ -139,6 +140,8 @@ def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command,
         env={**os.environ, **environment},
         stderr=subprocess.PIPE,
         text=True,
+        # Whoever runs these tests in the background may ignore Ctrl-C, and what it starts would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     with process:
         assert any("waiting for PostgreSQL" in line for line in process.stderr)
