@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -206,28 +206,23 @@ class Sweeper:
         self._blobs = blobs
 
     async def run(self) -> None:
-        """Sweep once a second until cancelled, and beside that forget every ten minutes what is old."""
-        forgetting = asyncio.create_task(self._forget())
-        try:
-            while True:
-                try:
-                    await sweep(self._db, self._blobs)
-                except Unavailable as error:
-                    logger.warning("cannot sweep: %s", error.message)
-                except Exception:
-                    logger.exception("a sweep failed; the next one tries again")
-                await asyncio.sleep(_POLL_SECONDS)
-        finally:
-            forgetting.cancel()
-            await asyncio.gather(forgetting, return_exceptions=True)
+        """Sweep once a second until cancelled, and beside that forget every ten minutes what is old.
 
-    async def _forget(self) -> None:
-        """It asks where the files lie, which may take long to answer: no run's end waits for that."""
+        Forgetting asks where the files lie, which may take long to answer: no run's end waits for that.
+        """
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._again(sweep, _POLL_SECONDS, "sweep"))
+            both.create_task(self._again(forget_old, _FORGET_SECONDS, "forget what is old"))
+
+    async def _again(
+        self, work: Callable[[Database, Blobs], Awaitable[object]], pause: float, verb: str
+    ) -> None:
+        """Do it for ever; a try that fails is only logged."""
         while True:
             try:
-                await forget_old(self._db, self._blobs)
+                await work(self._db, self._blobs)
             except Unavailable as error:
-                logger.warning("cannot forget what is old: %s", error.message)
+                logger.warning("cannot %s: %s", verb, error.message)
             except Exception:
-                logger.exception("what is old was not forgotten; it is tried again")
-            await asyncio.sleep(_FORGET_SECONDS)
+                logger.exception("could not %s; the next try follows", verb)
+            await asyncio.sleep(pause)
