@@ -76,9 +76,7 @@ def pack(net: nn.Module, *, int8: bool = False, for_compiler: bool = False) -> i
     with torch.inference_mode(False), torch.no_grad():
         for module in list(net.modules()):
             for name, child in list(module.named_children()):
-                if type(child) is not nn.Linear or not _is_worth_it(child.weight):
-                    continue
-                if for_compiler and child.weight.dtype == torch.float32:
+                if type(child) is not nn.Linear or not _is_worth_it(child.weight, for_compiler=for_compiler):
                     continue
                 kind = Int8Linear if int8 and child.weight.dtype == torch.bfloat16 else PackedLinear
                 if (made := _proved(child, kind)) is None:
@@ -88,10 +86,11 @@ def pack(net: nn.Module, *, int8: bool = False, for_compiler: bool = False) -> i
     return packed
 
 
-def _is_worth_it(weight: torch.Tensor) -> bool:
-    if weight.dtype == torch.float32:  # where it was measured
-        return weight.numel() >= _LEAST_WEIGHTS and platform.machine() in {"x86_64", "AMD64"}
-    return weight.dtype == torch.bfloat16
+def _is_worth_it(weight: torch.Tensor, *, for_compiler: bool) -> bool:
+    if weight.dtype != torch.float32:
+        return weight.dtype == torch.bfloat16
+    was_measured = platform.machine() in {"x86_64", "AMD64"}
+    return was_measured and not for_compiler and weight.numel() >= _LEAST_WEIGHTS
 
 
 def _proved(plain: nn.Linear, kind: type[PackedLinear]) -> PackedLinear | None:
