@@ -123,7 +123,7 @@ def test_a_file_is_attached_by_the_picker(scripted, visit):
 def test_an_attached_file_can_be_used_by_any_assistant(scripted, visit):
     bare = assistant(scripted, tools=[])
     page = visit(scripted)
-    page.get_by_label("Assistant", exact=True).select_option(bare)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(bare)
     page.set_input_files("input[type=file]", {"name": "a.md", "mimeType": "text/plain", "buffer": b"one"})
     expect(page.get_by_role("list", name="Attachments").get_by_role("progressbar")).to_have_count(0)
     ask(page, "Hello")
@@ -148,7 +148,7 @@ def test_files_that_an_answer_links_to_ask_for_no_tool(scripted, visit):
     ]
     thread = httpx.post(f"{scripted.base_url}/threads", headers=BETA, json={"messages": said}).json()["id"]
     page = visit(scripted, f"#/chat/{thread}")
-    page.get_by_label("Assistant", exact=True).select_option(bare)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(bare)
     ask(page, "Hello")
     done(page)
 
@@ -304,7 +304,7 @@ def test_retry_takes_away_all_that_the_run_had_said(scripted, visit):
     function = {"name": "get_weather", "parameters": {"type": "object"}}
     made = assistant(scripted, tools=[{"type": "function", "function": function}])
     page = visit(scripted)
-    page.get_by_label("Assistant", exact=True).select_option(made)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(made)
     form = page.get_by_role("form", name="Function outputs")
     said = [re.compile("Let me see."), re.compile("It is cold in Oslo.")]
     ask(page, "With a preamble, please")
@@ -336,6 +336,28 @@ def test_a_question_without_an_answer_is_tried_again(scripted, visit):
     )
     expect(page.locator(".run-line .state")).to_have_text("failed")
     expect(page.locator(".message.user")).to_have_count(1)
+
+
+def test_of_two_runs_of_one_second_the_later_is_shown(scripted, visit):
+    page = visit(scripted)
+
+    def in_one_second(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "created_at": 1})
+
+    page.route(re.compile(r"/runs/run_\w+$"), in_one_second)
+    ask(page, "Say nothing")
+    expect(page.locator(".run-line .state")).to_have_text("failed")
+
+    with page.expect_response(re.compile(r"/runs$")) as sent:
+        page.get_by_role("button", name="Retry").click()
+
+    later = re.compile(sent.value.json()["id"])
+    inside = page.get_by_role("link", name="Look inside")
+    expect(page.get_by_role("button", name="Retry")).to_be_enabled()
+    expect(inside).to_have_attribute("href", later)
+    page.reload()
+    expect(inside).to_have_attribute("href", later)
 
 
 def test_an_answer_stays_until_a_run_in_its_place_is_accepted(scripted, visit):
@@ -402,7 +424,7 @@ def test_a_person_answers_a_function(scripted, visit):
     }
     made = assistant(scripted, tools=[{"type": "function", "function": function}])
     page = visit(scripted)
-    page.get_by_label("Assistant", exact=True).select_option(made)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(made)
 
     ask(page, "What is the weather?")
 
@@ -424,7 +446,7 @@ def test_a_snippet_reaches_neither_the_page_nor_the_network(scripted, visit):
     }
     made = assistant(scripted, tools=[{"type": "function", "function": function}])
     page = visit(scripted)
-    page.get_by_label("Assistant", exact=True).select_option(made)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(made)
     ask(page, "What is the weather?")
     form = page.get_by_role("form", name="Function outputs")
     form.get_by_text("Let JavaScript answer").click()
@@ -718,13 +740,16 @@ def test_a_question_waits_until_the_assistants_are_known(scripted, visit):
     page = visit(scripted)
     held: list[Route] = []
     page.route("**/v1/assistants?**", lambda route: held.append(route))
-    page.reload()
+    with page.expect_request("**/v1/assistants?**"):
+        page.reload()
     made: list[str] = []
     page.on("request", lambda request: made.append(request.url) if request.method == "POST" else None)
 
     with page.expect_request("**/v1/assistants?**"):
         ask(page, "Hello")
-    assert len(held) == 2
+    assert not made
+    while len(held) < 2:  # the browser tells of a request first, and then that it is held
+        page.wait_for_timeout(10)
     for route in held:
         route.continue_()
 

@@ -263,11 +263,26 @@ def test_the_drawer_of_a_narrow_screen_is_closed_without_leaving_the_thread(scri
     assert page.url == thread
 
 
+def test_the_drawer_hears_a_key_before_the_next_frame(scripted, visit):
+    page = visit(scripted, viewport={"width": 380, "height": 700})
+    page.evaluate("window.requestAnimationFrame = () => 0")
+
+    page.evaluate(
+        """async () => {
+            document.querySelector(".drawer").click();
+            await new Promise((resolve) => setTimeout(resolve));
+            dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+        }"""
+    )
+
+    expect(page.get_by_role("complementary", name="Threads")).to_be_hidden()
+
+
 @pytest.mark.parametrize("width", [320, 360])
 def test_a_long_name_of_an_assistant_pushes_nothing_off_a_narrow_screen(scripted, visit, width):
     made = assistant(scripted, name="An assistant with a name that is long " * 3)
     page = visit(scripted, viewport={"width": width, "height": 640})
-    page.get_by_label("Assistant", exact=True).select_option(made)
+    page.get_by_role("combobox", name="Assistant", exact=True).select_option(made)
 
     edges = page.locator(".conversation button, .conversation a, .conversation select").evaluate_all(
         "all => all.map(each => each.getBoundingClientRect()).map(({ left, right }) => [left, right])"

@@ -19,7 +19,8 @@ const named = (thread) => thread.metadata?.title || t("Untitled");
 function Threads({ current, threads, onDelete, isOpen, onClose }) {
   const [search, setSearch] = useState("");
   const shown = (threads ?? []).filter((thread) => named(thread).toLowerCase().includes(search.toLowerCase()));
-  useEffect(() => {
+  // A layout effect: it hears a key from the moment on which the drawer is seen.
+  useLayoutEffect(() => {
     if (!isOpen) return;
     const pressed = (event) => event.key === "Escape" && onClose();
     window.addEventListener("keydown", pressed);
@@ -244,6 +245,7 @@ export default function Chat({ route, go }) {
   const [assistantId, setAssistantId] = useState(localStorage.getItem(LAST_ASSISTANT) ?? "");
   const [messages, setMessages] = useState([]);
   const [runs, setRuns] = useState({});
+  const [newest, setNewest] = useState(null); // the id of the thread's newest run: two may tell one second
   const [live, setLive] = useState(nothing);
   const [isUp, setIsUp] = useState(true);
   const [source, setSource] = useState(null);
@@ -303,6 +305,7 @@ export default function Chat({ route, go }) {
     if (signal.aborted) return;
     setMessages(kept);
     setRuns((all) => ({ ...all, [runId]: { run, steps } }));
+    setNewest(runId);
     setLive(nothing);
   };
 
@@ -325,10 +328,11 @@ export default function Chat({ route, go }) {
       if (!current || found === seen || (!isFirst && (busy.current || following.current !== heard))) return;
       seen = found;
       setMessages(kept);
-      const [newest, ...others] = latest.data;
-      if (newest && isFirst) choose(newest.assistant_id);
-      if (newest && !ENDED.has(newest.status)) hear(newest);
-      for (const run of newest && ENDED.has(newest.status) ? latest.data : others)
+      const [last, ...others] = latest.data;
+      setNewest(last?.id ?? null);
+      if (last && isFirst) choose(last.assistant_id);
+      if (last && !ENDED.has(last.status)) hear(last);
+      for (const run of last && ENDED.has(last.status) ? latest.data : others)
         api.all(`/threads/${threadId}/runs/${run.id}/steps?order=asc&${RESULTS}`).then(
           (steps) => current && setRuns((all) => ({ ...all, [run.id]: { run, steps } })),
           fail,
@@ -510,7 +514,7 @@ export default function Chat({ route, go }) {
           ${live.run.status === "requires_action" && live.run.required_action && html`<${RequiredAction} key=${live.run.required_action.submit_tool_outputs.tool_calls[0].id} run=${live.run} />`}
           <${RunLine} run=${live.run} isUp=${isUp} />
         </div>`}
-        ${!live.run && kept.length > 0 && Object.values(runs).length > 0 && !kept[kept.length - 1].run_id && html`<${RunLine} run=${Object.values(runs).sort((a, b) => b.run.created_at - a.run.created_at)[0].run} isUp=${true} />`}
+        ${!live.run && kept.length > 0 && runs[newest] && !kept[kept.length - 1].run_id && html`<${RunLine} run=${runs[newest].run} isUp=${true} />`}
         <div ref=${foot} />
       </div>
       <${Composer} isBusy=${isBusy} onSend=${send} onStop=${stop} first=${first} />
