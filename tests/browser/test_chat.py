@@ -34,6 +34,13 @@ def done(page: Page) -> None:
     expect(page.locator(".run-line .state").last).to_have_text("completed")
 
 
+def first(page: Page, held: list[Route]) -> Route:
+    """The first request that is held: the browser tells of a request before it asks what becomes of it."""
+    while not held:
+        page.wait_for_timeout(10)
+    return held[0]
+
+
 @pytest.mark.model
 @pytest.mark.parametrize(
     ("question", "word"), [("What is a token?", "language model"), ("什么是人工智能？", "计算机")]
@@ -394,6 +401,49 @@ def test_retry_leaves_an_answer_that_others_have_followed_elsewhere(scripted, vi
     assert [message["role"] for message in kept] == ["user", "assistant", "user"]
 
 
+READ_AGAIN = re.compile(r"/runs/run_\w+$")  # among what the page asks for once a run is over
+
+
+def test_an_answer_is_tried_again_though_it_was_not_read_again(scripted, visit):
+    page = visit(scripted)
+    page.route(READ_AGAIN, lambda route: None)
+    ask(page, "Hello")
+    done(page)
+
+    with page.expect_response(re.compile(r"/threads/\w+/runs(\?|$)")) as sent:
+        page.get_by_role("button", name="Retry").click()
+
+    assert "instead_of" in sent.value.url
+    expect(page.locator(".run-line a")).to_have_attribute("href", re.compile(sent.value.json()["id"]))
+    done(page)
+    expect(answers(page)).to_have_count(1)
+
+
+def test_a_question_asked_at_once_takes_nothing_off_the_page(scripted, visit):
+    page = visit(scripted)
+    read: list[Route] = []
+    page.route(READ_AGAIN, lambda route: read.append(route))
+    ask(page, "Hello")
+    done(page)
+    reading = first(page, read)
+    asked: list[Route] = []
+    page.route(re.compile(r"/threads/\w+/runs$"), lambda route: asked.append(route))
+    ask(page, "Talk slowly")
+    asking = first(page, asked)
+
+    with page.expect_response(READ_AGAIN):
+        reading.continue_()
+    page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
+
+    said = [re.compile("Hello"), re.compile("how can I help"), re.compile("Talk slowly")]
+    expect(page.locator(".message")).to_have_text(said)
+    asking.continue_()
+    expect(answers(page).last).to_contain_text("word3")
+    expect(page.locator(".message")).to_have_text([*said, re.compile("word3")])
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".run-line .state").last).to_have_text("cancelled")
+
+
 HELD_FRAMES = """
 window.held = new Map();
 window.requestAnimationFrame = (callback) => (held.set(held.size + 1, callback), held.size);
@@ -723,11 +773,12 @@ def test_an_answer_is_shown_in_its_own_thread(scripted, visit):
     )
     ask(page, "Talk slowly")
     expect(page.locator(".message.user")).to_have_count(2)
+    asking = first(page, held)
 
     page.goto(other)
     expect(page.locator(".message.user")).to_have_count(1)
     with page.expect_response("**/v1/threads?**"):  # asked for when the run is there
-        held[0].continue_()
+        asking.continue_()
     page.evaluate("new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))")
 
     assert page.url == other

@@ -259,6 +259,8 @@ export default function Chat({ route, go }) {
   const isBusy = isSending || (live.run !== null && !ENDED.has(live.run.status));
   const busy = useRef(false); // as it is now, for what was begun earlier
   busy.current = isBusy;
+  const sending = useRef(false);
+  sending.current = isSending;
 
   const choose = (id) => {
     localStorage.setItem(LAST_ASSISTANT, id);
@@ -277,7 +279,9 @@ export default function Chat({ route, go }) {
     setLive(state);
     const show = () => {
       frame = 0;
-      if (!stop.signal.aborted) setLive(state);
+      if (stop.signal.aborted) return;
+      if (ENDED.has(state.run.status)) keep(state);
+      else setLive(state);
     };
     const heard = (name, object) => {
       state = changed(state, name, object);
@@ -287,7 +291,7 @@ export default function Chat({ route, go }) {
       .follow(run.thread_id, run.id, heard, { signal: stop.signal, onLine: (up) => !stop.signal.aborted && setIsUp(up) })
       .then(() => {
         cancelAnimationFrame(frame); // it would come after what is settled, in a tab that nobody looks at
-        show();
+        if (frame) show();
         return settle(run.thread_id, run.id, stop.signal);
       })
       .catch((error) => stop.signal.aborted || lost(error));
@@ -295,14 +299,23 @@ export default function Chat({ route, go }) {
   /** Says what went wrong; a thread that is not there any more is left. */
   const lost = (error) => (fail(error), error.status === 404 && go("chat"));
 
-  /** The thread as the server keeps it, once a run is over. */
+  /** What a run that is over has said, in the thread: it can be tried again, and followed, from its last event on. */
+  const keep = ({ run, steps, messages: said }) => {
+    const isNew = ({ id }) => !said.some((each) => each.id === id);
+    setMessages((all) => [...all.filter(isNew), ...said.filter((message) => message.role === "assistant")]);
+    setRuns((all) => ({ ...all, [run.id]: { run, steps } }));
+    setNewest(run.id);
+    setLive(nothing);
+  };
+
+  /** The thread as the server keeps it, once a run is over; what is being asked by then is not in it, and its run will tell. */
   const settle = async (thread, runId, signal) => {
     const [kept, run, steps] = await Promise.all([
       api.newest(thread, SHOWN),
       api.get(`/threads/${thread}/runs/${runId}`),
       api.all(`/threads/${thread}/runs/${runId}/steps?order=asc&${RESULTS}`),
     ]);
-    if (signal.aborted) return;
+    if (signal.aborted || sending.current) return;
     setMessages(kept);
     setRuns((all) => ({ ...all, [runId]: { run, steps } }));
     setNewest(runId);
@@ -403,7 +416,7 @@ export default function Chat({ route, go }) {
       setFirst("");
       if (!threadId) return start(null, { thread: { messages: [message], metadata: title(text) } });
       // Message and run come together or not at all; until the thread is read again this stands for the message.
-      const sent = { ...message, id: "sent", content: [{ type: "text", text: { value: text, annotations: [] } }] };
+      const sent = { ...message, id: `sent.${Math.random()}`, content: [{ type: "text", text: { value: text, annotations: [] } }] };
       setMessages((all) => [...all, sent]);
       reading.current = true;
       try {
