@@ -188,22 +188,27 @@ async def test_a_chat_goes_on_when_its_worker_is_killed(tmp_path):
         if os.environ.get("CI"):
             pytest.fail("in CI PostgreSQL must be there: set ASSISTANTS_TEST_POSTGRES_URL")
         pytest.skip("needs a PostgreSQL server: set ASSISTANTS_TEST_POSTGRES_URL")
-    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    said = [f"word{n} " for n in range(200)]
+    # The first worker never comes to the end, however late it is killed.
+    scripts = {"held": [*said[:100], {"pause": 3600}], "whole": said}
+    for name, steps in scripts.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps([steps]))
     async with fresh_postgres() as url:
         environment = {
             "ASSISTANTS_DATA_DIR": str(tmp_path),
             "ASSISTANTS_DATABASE_URL": url,
             "ASSISTANTS_ENGINE": "scripted",
-            "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+            "ASSISTANTS_SCRIPT": str(tmp_path / "whole.json"),
         }
 
-        def worker() -> subprocess.Popen[bytes]:
+        def worker(script: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "assistants_api", "worker"]
-            return subprocess.Popen(command, env={**os.environ, **environment})
+            path = {"ASSISTANTS_SCRIPT": str(tmp_path / f"{script}.json")}
+            return subprocess.Popen(command, env={**os.environ, **environment, **path})
 
         served = start(environment, arguments=["--no-worker"])
-        workers = [worker()]
-        body = {"model": "m", "messages": [{"role": "user", "content": "slowly"}], "stream": True}
+        workers = [worker("held")]
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
         chunks = []
         try:
             served.ready()
@@ -216,7 +221,7 @@ async def test_a_chat_goes_on_when_its_worker_is_killed(tmp_path):
                     chunks.append(json.loads(line.removeprefix("data: ")))
                     if len(chunks) == 20:
                         workers[0].kill()
-                        workers.append(worker())
+                        workers.append(worker("whole"))
         finally:
             for each in workers:
                 each.terminate()
@@ -224,6 +229,6 @@ async def test_a_chat_goes_on_when_its_worker_is_killed(tmp_path):
             codes = [each.wait(20) for each in workers]
 
     text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
-    assert text == "".join(f"word{n} " for n in range(200))
+    assert text == "".join(said)
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert codes == [-signal.SIGKILL, 0]
