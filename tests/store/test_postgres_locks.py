@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, text
 
+from assistants_api.domain import ids
 from assistants_api.domain.errors import NotFound, Unavailable
-from assistants_api.domain.job import JobKind
+from assistants_api.domain.job import Job, JobKind
 from assistants_api.domain.message import NewMessage
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.prompt import Text
@@ -33,8 +34,10 @@ from assistants_api.services.vector_stores import (
     update_vector_store_file,
 )
 from assistants_api.store.documents import Documents
+from assistants_api.store.jobs import Jobs
 from assistants_api.store.opening import downgrade, migrate, open_database, upgrade
 from assistants_api.store.replies import KeptReply
+from assistants_api.store.runs import Runs
 from assistants_api.store.steps import Steps
 from assistants_api.store.transaction import Tx
 from assistants_api.store.vector_stores import StoreFiles
@@ -100,6 +103,41 @@ async def test_who_ends_a_run_waits_for_the_worker_that_writes(postgres: Any, ho
         await hold(tx, run)
 
     await ending
+
+
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_job_that_comes_while_a_run_is_to_end_is_taken_by_no_worker(
+    postgres: Any, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As outputs that are submitted while somebody cancels: whoever took it would wait for the one who waits for it."""
+    end, hold = ENDS[how]
+    run, job = await claimed(postgres)
+    is_held, goes_on = asyncio.Event(), asyncio.Event()
+    async with postgres.begin() as tx:
+        await tx.jobs.finish(job.lease)
+
+    def halting(do: Any) -> Any:
+        async def halted(*args: Any) -> Any:
+            is_held.set()
+            await goes_on.wait()
+            return await do(*args)
+
+        return halted
+
+    async with postgres.begin() as tx:
+        await hold(tx, run)
+        ending = asyncio.create_task(end(postgres, run))
+        await until(waiting(postgres))
+        await tx.jobs.add(Job(ids.new("job"), JobKind.RUN, run.id, datetime.now(UTC)))
+        for table, does in ((Runs, "move"), (Jobs, "revoke")):
+            monkeypatch.setattr(table, does, halting(getattr(table, does)))
+    await is_held.wait()
+    async with postgres.begin() as tx:
+        taken = await tx.jobs.claim("a worker", JobKind.RUN, 1)
+    goes_on.set()
+    await ending
+
+    assert taken == []
 
 
 async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again(postgres: Any) -> None:

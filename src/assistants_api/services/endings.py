@@ -1,9 +1,10 @@
 """How a run ends when its model did not end it, by whichever door; and who has the thread after it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from assistants_api.domain import ids
 from assistants_api.domain.errors import Conflict, InvalidRequest, NotFound
@@ -18,6 +19,8 @@ from assistants_api.services.begun_calls import calls_shown
 from assistants_api.services.messages import add_messages
 from assistants_api.store.transaction import Tx
 
+T = TypeVar("T")
+
 _CUT_REASON = {
     RunStatus.CANCELLED: "run_cancelled",
     RunStatus.EXPIRED: "run_expired",
@@ -31,6 +34,39 @@ _STEP_STATUS = {
     # A cut answer is a finished step: the service wrote it so.
     RunStatus.INCOMPLETE: StepStatus.COMPLETED,
 }
+
+
+class Overtaken(Exception):
+    """What the order depends on, in which things are held, has changed while something was waited for."""
+
+
+async def in_order(tx: Tx, hold: Callable[[], Awaitable[T]]) -> T:
+    """What `hold` gives; whenever that is `Overtaken`, all that it held is let go, and it begins again."""
+    while True:
+        with suppress(Overtaken):
+            async with tx.savepoint():
+                return await hold()
+
+
+async def hold_to_end(tx: Tx, run_id: str) -> Run:
+    """The run, held by whoever may end it: after its open jobs, as workers hold the two.
+
+    The thread of a run that waits for it comes first, as for who adds one to those that wait.
+    """
+
+    async def hold() -> Run:
+        before = await tx.runs.get(run_id)
+        if before.is_waiting:
+            await tx.threads.hold(before.thread_id)
+            if not (await tx.runs.get(run_id)).is_waiting:
+                raise Overtaken
+        held = await tx.jobs.hold_of(run_id)
+        run = await tx.runs.hold(run_id)
+        if await tx.jobs.has_others(run_id, held):
+            raise Overtaken
+        return run
+
+    return await in_order(tx, hold)
 
 
 async def end_run(

@@ -20,7 +20,7 @@ from assistants_api.domain.step import StepStatus
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import store_ids
 from assistants_api.domain.webhook import host_of
-from assistants_api.services.endings import cancel_now
+from assistants_api.services.endings import cancel_now, hold_to_end
 from assistants_api.services.forms import refuse_forms
 from assistants_api.services.messages import add_messages
 from assistants_api.services.threads import add_thread
@@ -177,10 +177,8 @@ async def modify_run(db: Database, thread_id: str, run_id: str, changes: Mapping
 async def cancel_run(db: Database, thread_id: str, run_id: str, now: datetime) -> Run:
     """Ask for the end of a run; one that no worker holds ends here and now."""
     async with db.begin() as tx:
-        if (await run_of(tx, thread_id, run_id)).is_waiting:
-            await tx.threads.hold(thread_id)  # before those that wait for it, as who adds one to them
-        await tx.jobs.hold_of(run_id)
-        run = await tx.runs.hold(run_id)
+        await run_of(tx, thread_id, run_id)
+        run = await hold_to_end(tx, run_id)
         if run.is_final or run.status is RunStatus.CANCELLING:
             raise InvalidRequest(f"Cannot cancel run with status '{run.status}'.")
         return await _cancel(tx, run, now)
@@ -288,8 +286,7 @@ async def _end_all(db: Database, thread_id: str, now: datetime) -> list[str]:
         active = await tx.runs.active_on(thread_id)
         if active is None:
             return []
-        await tx.jobs.hold_of(active.id)
-        run = await tx.runs.hold(active.id)
+        run = await hold_to_end(tx, active.id)
         await tx.threads.hold(thread_id)
         # Before it: none of them is to have its turn.
         for waiting in await tx.runs.waiting_on(thread_id):

@@ -12,7 +12,7 @@ from assistants_api.domain.run import RunStatus
 from assistants_api.domain.webhook import DeliveryStatus
 from assistants_api.ports import Blobs
 from assistants_api.services.completions import end_completion
-from assistants_api.services.endings import cancel_now, end_run, start_next
+from assistants_api.services.endings import cancel_now, end_run, hold_to_end, start_next
 from assistants_api.services.files import delete_file
 from assistants_api.services.ingestion import end_abandoned_file
 from assistants_api.services.uploads import expire_upload
@@ -71,8 +71,7 @@ async def sweep(db: Database, blobs: Blobs) -> int:
 async def expire_run(db: Database, run_id: str) -> bool:
     """End a run whose deadline has passed; a worker that still holds it is fenced out."""
     async with db.begin() as tx:
-        await tx.jobs.hold_of(run_id)
-        run = await tx.runs.hold(run_id)
+        run = await hold_to_end(tx, run_id)
         now = await tx.now()
         if run.is_final or run.deadline > now:
             return False
@@ -85,8 +84,7 @@ async def expire_run(db: Database, run_id: str) -> bool:
 async def end_abandoned(db: Database, run_id: str) -> bool:
     """End a run that no worker will take up again: cancelled if that was asked for, else failed."""
     async with db.begin() as tx:
-        await tx.jobs.hold_of(run_id)
-        run = await tx.runs.hold(run_id)
+        run = await hold_to_end(tx, run_id)
         if run.is_final or await tx.jobs.is_held(run_id):
             return False
         now = await tx.now()

@@ -7,8 +7,10 @@ from typing import Any
 
 from assistants_api.domain import ids
 from assistants_api.domain.page import Page, PageQuery
+from assistants_api.domain.run import Run
 from assistants_api.domain.thread import NewThread, Thread
 from assistants_api.domain.vector_store import THREAD_STORE_EXPIRY
+from assistants_api.services.endings import Overtaken, in_order
 from assistants_api.services.messages import add_messages
 from assistants_api.services.tool_resources import changed, settled
 from assistants_api.store.database import Database
@@ -58,10 +60,17 @@ async def modify_thread(db: Database, thread_id: str, changes: Mapping[str, Any]
 async def delete_thread(db: Database, thread_id: str) -> None:
     """Remove the thread with its messages, runs, steps and logs; a run in progress is stopped."""
     async with db.begin() as tx:
-        if before := await tx.runs.active_on(thread_id):
-            await tx.jobs.hold_of(before.id)
-        await tx.threads.hold(thread_id)
-        active = await tx.runs.active_on(thread_id)
+
+        async def hold() -> Run | None:
+            before = await tx.runs.active_on(thread_id)
+            held = set() if before is None else await tx.jobs.hold_of(before.id)
+            await tx.threads.hold(thread_id)
+            active = await tx.runs.active_on(thread_id)
+            if active is not None and await tx.jobs.has_others(active.id, held):
+                raise Overtaken
+            return active
+
+        active = await in_order(tx, hold)
         await tx.events.remove_of_thread(thread_id)
         if active is not None:
             await tx.jobs.revoke(active.id)

@@ -104,17 +104,26 @@ class Jobs(Repository[Job]):
         rows: Any = await self.session.execute(statement, _named(leases))
         return {Lease(*row) for row in rows}
 
-    async def hold_of(self, subject_id: str) -> None:
-        """Holds the open jobs of this subject until the transaction ends.
+    async def hold_of(self, subject_id: str) -> set[str]:
+        """Holds the open jobs of this subject until the transaction ends; their ids.
 
         Whoever may end them does so before holding what they are about: workers hold the two in this order.
         """
         if self.session.is_sqlite:  # one writes at a time
-            return
+            return set()
         c = self.table.c
-        await self.session.execute(
-            select(c.id).where(c.subject_id == subject_id, c.is_done.is_(False)).with_for_update()
+        statement = select(c.id).where(c.subject_id == subject_id, c.is_done.is_(False)).with_for_update()
+        return {row[0] for row in await self.session.execute(statement)}
+
+    async def has_others(self, subject_id: str, held: Collection[str]) -> bool:
+        """Whether the subject has an open job besides those that `hold_of` held: one that came since."""
+        if self.session.is_sqlite:
+            return False
+        c = self.table.c
+        statement = select(func.count()).where(
+            c.subject_id == subject_id, c.is_done.is_(False), c.id.not_in(held)
         )
+        return bool((await self.session.execute(statement)).scalar_one())
 
     async def finish(self, lease: Lease) -> None:
         """The job is done; its lease ends with it."""
