@@ -148,7 +148,7 @@ async def test_outputs_are_refused_unless_they_answer_every_call(open_house):
 async def test_cancel_stops_the_model_and_keeps_what_was_said(open_house):
     async with open_house(ScriptedEngine([[Text("Half an"), Wait("never"), Text(" answer.")]])) as house:
         run = await house.start()
-        await until(lambda: house.messages(run))
+        await until(lambda: _said(house.db, run, "Half an"))
 
         answered = await cancel_run(house.db, run.thread_id, run.id, NOW)
         entries = await house.events(run)
@@ -214,7 +214,7 @@ async def test_the_completion_budget_ends_a_run_incomplete(open_house):
 async def test_a_run_expires_at_its_deadline_even_if_its_worker_hangs(open_house):
     async with open_house(ScriptedEngine([[Text("Slow"), Wait("never")]])) as house:
         run = await house.start(expiry=0.3)
-        await until(lambda: house.messages(run))
+        await until(lambda: _said(house.db, run, "Slow"))
 
         await until(lambda: sweep(house.db, NO_BLOBS))
 
