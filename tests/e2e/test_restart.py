@@ -15,7 +15,9 @@ from tests.conformance.serving import Served, serving, start
 BETA = {"OpenAI-Beta": "assistants=v2"}
 WITH_IDS = {**BETA, "Accept": "text/event-stream"}
 COUNTED = "".join(f"{n} " for n in range(60))
-SCRIPT = [{"when": "count", "steps": [step for n in range(60) for step in (f"{n} ", {"pause": 0.03})]}]
+STEPS = [step for n in range(60) for step in (f"{n} ", {"pause": 0.03})]
+SCRIPT = [{"when": "count", "steps": STEPS}]
+HELD = [{"when": "count", "steps": [*STEPS[:60], {"pause": 3600}]}]
 
 
 class Stream:
@@ -62,7 +64,8 @@ def text_of(events: list) -> str:
 
 @pytest.mark.timeout(60)
 def test_sigterm_lets_what_runs_end_and_says_first_that_the_server_is_not_ready(tmp_path):
-    with serving(tmp_path, SCRIPT) as served:
+    # For so long it answers, however soon the run ends.
+    with serving(tmp_path, SCRIPT, drain_notice_seconds="3") as served:
         stream = Stream(served)
         stream.after(3)
         served.process.send_signal(signal.SIGTERM)
@@ -118,7 +121,7 @@ def is_listening(port: int) -> bool:
 def test_a_stream_that_is_cut_by_a_restart_says_so_and_goes_on_after_it_byte_for_byte(
     tmp_path, number, drain_seconds
 ):
-    with serving(tmp_path, SCRIPT, drain_seconds=drain_seconds) as served:
+    with serving(tmp_path, HELD, drain_seconds=drain_seconds) as served:
         stream = Stream(served)
         stream.after(10)
         served.process.send_signal(number)
@@ -126,6 +129,7 @@ def test_a_stream_that_is_cut_by_a_restart_says_so_and_goes_on_after_it_byte_for
         first = stream.whole()
         shown, mark, rest = first.partition(b"event: error\n")
         last_id = shown.rpartition(b"id: ")[2].split(b"\n")[0].decode()
+        (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
 
         again = served.again()
         try:
