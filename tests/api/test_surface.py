@@ -1,7 +1,11 @@
 """What is around the protocol: /assist, Azure paths, headers, health, metrics, browsers of other origins."""
 
+import asyncio
+import threading
+
 import pytest
 
+from assistants_api.api import document
 from assistants_api.domain.prompt import Text, ToolCall
 from assistants_api.domain.secret import digest, hint, new_secret
 from assistants_api.engine.script import Fail
@@ -9,6 +13,7 @@ from assistants_api.engine.scripted import ScriptedEngine
 from assistants_api.store.keys import ApiKey
 from tests.api.conftest import made, refusal
 from tests.checks.stream_order import check_stream, parse_stream
+from tests.conftest import until
 
 
 async def test_assist_answers_and_goes_on_with_its_thread(open_client):
@@ -95,6 +100,23 @@ async def test_readiness_tells_the_reason(open_client):
 async def test_a_server_without_a_worker_is_ready_without_a_model(open_client):
     async with open_client(ScriptedEngine([], state="stopped"), has_worker=False) as http:
         assert (await http.get("/health/ready")).status_code == 200
+
+
+async def test_nobody_waits_while_the_document_is_made(http, monkeypatch):
+    begun, another_was_answered = threading.Event(), threading.Event()
+
+    def make(app):
+        begun.set()
+        assert another_was_answered.wait(timeout=30)
+        return {"openapi": "3.1.0"}
+
+    monkeypatch.setattr(document, "_build", make)
+    reading = asyncio.create_task(http.get("/openapi.json"))
+    await until(begun.is_set)
+
+    assert (await http.get("/health/live")).status_code == 200
+    another_was_answered.set()
+    assert (await reading).json() == {"openapi": "3.1.0"}
 
 
 async def test_requests_are_counted_by_route(http):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
 
 from assistants_api.api.plain_schemas import plain
 from assistants_api.wire.assist import AssistRequest
@@ -77,6 +79,15 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
+    routes = app.router.routes
+    [own] = [each for each in routes if isinstance(each, Route) and each.path == app.openapi_url]
+
+    async def served(request: Request) -> Response:
+        await run_in_threadpool(document)  # the first time it takes half a second: nobody is to wait for that
+        response: Response = await own.endpoint(request)
+        return response
+
+    routes[routes.index(own)] = Route(own.path, served, include_in_schema=False)
 
 
 def _build(app: FastAPI) -> dict[str, Any]:
