@@ -11,12 +11,14 @@ from functools import partial
 from types import FrameType
 from typing import Annotated, Any, TypeVar
 
+import httptools
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assistants_api import __version__
 from assistants_api.api.app import create_app
@@ -139,6 +141,7 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
             timeout_graceful_shutdown=5,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             server_header=False,
+            http=_Connection,
         )
         http = _Http(config)
         announcing = asyncio.create_task(_announce(http, server))
@@ -183,6 +186,51 @@ class _Http(uvicorn.Server):
         await asyncio.sleep(grace)
         for connection in list(self.server_state.connections):
             connection.shutdown()
+
+
+class _Connection(HttpToolsProtocol):
+    """uvicorn's, where a request that offers another protocol is read like any other.
+
+    Java's client offers HTTP/2 with every request to a plain address, and the parser takes what follows such
+    an offer, the body, for the other protocol's.
+    """
+
+    def on_headers_complete(self) -> None:
+        if not self._is_offer:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self._is_offer:
+            super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as end:
+                if self._is_offer:
+                    data = self._without_offer() + data[end.args[0] :]
+                    continue
+                self._refuse()
+            except httptools.HttpParserError:
+                self._refuse()
+            return
+
+    def _refuse(self) -> None:
+        self.logger.warning("Invalid HTTP request received.")
+        self.send_400_response("Invalid HTTP request received.")
+
+    @property
+    def _is_offer(self) -> bool:
+        """Whether the parser stops after this request's head; a CONNECT is none, and is refused."""
+        return self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers)
+
+    def _without_offer(self) -> bytes:
+        """The request up to its body, as if nothing had been offered."""
+        version = self.parser.get_http_version().encode()
+        kept = [b"%s: %s\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%s %s HTTP/%s\r\n%s\r\n" % (self.parser.get_method(), self.url, version, b"".join(kept))
 
 
 async def _stop_in_order(http: _Http, server: Server, settings: Settings) -> None:
