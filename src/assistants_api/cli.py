@@ -211,11 +211,18 @@ class _Connection(HttpToolsProtocol):
             except httptools.HttpParserUpgrade as end:
                 if self._is_offer:
                     data = self._without_offer() + data[end.args[0] :]
+                    self.parser = self._anew()
                     continue
                 self._refuse()
             except httptools.HttpParserError:
                 self._refuse()
             return
+
+    def _anew(self) -> httptools.HttpRequestParser:
+        """A parser like the first; one that has read a connection's last request reads no other."""
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
 
     def _refuse(self) -> None:
         self.logger.warning("Invalid HTTP request received.")

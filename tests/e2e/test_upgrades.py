@@ -94,6 +94,16 @@ def test_a_connection_is_of_use_again_after_an_offer(connection, replies):
     assert reply(replies)["data"][0]["name"] == "second"
 
 
+@pytest.mark.parametrize(
+    ("version", "wish"), [(b"1.0", b"Upgrade"), (b"1.1", b"Upgrade, close")], ids=["1.0", "close"]
+)
+def test_an_offer_on_a_connection_that_is_to_close_is_answered(connection, replies, version, wish):
+    offer = b"Connection: %s\r\nUpgrade: h2c\r\nHost: localhost\r\n\r\n" % wish
+    connection.sendall(b"GET /health/live HTTP/%s\r\n%s" % (version, offer))
+
+    assert replies.read().startswith(b"HTTP/1.1 200 ")
+
+
 def test_requests_that_come_together_are_each_answered_whatever_they_offer(connection, replies):
     connection.sendall(b"".join(posted({"model": "m", "name": name}) for name in ("one", "two", "three")))
 
