@@ -61,6 +61,11 @@ class Alone:
         """Nothing to do until the next turn is submitted."""
         return not self._waiting and self._row is None
 
+    @property
+    def is_reading(self) -> bool:
+        """Nothing that was said waits for a step: there is one row, and all that it says is told at once."""
+        return False
+
     def submit(self, row: Row) -> None:
         """A new turn, at the end of the queue."""
         self._waiting.append(row)

@@ -26,6 +26,7 @@ from assistants_api.engine.messages import (
     Refused,
     Submit,
 )
+from assistants_api.engine.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Server:
         self._pipe = pipe
         self._model = model
         self._scheduler = scheduler
+        self._outbox = Outbox(pipe.write)
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._step_began: float | None = None
 
@@ -76,16 +78,19 @@ class Server:
             self._step_began = time.monotonic()
             told = self._scheduler.step()
             self._step_began = None
-            if told:
-                self._pipe.write(Deltas(tuple(told)))
+            self._outbox.put(told)
 
     def _take(self) -> None:
         """Everything that has arrived; waits when there is nothing else to do."""
+        if self._scheduler.is_idle or self._scheduler.is_reading:
+            self._outbox.flush()
         while self._scheduler.is_idle or not self._inbox.empty():
             match self._inbox.get():
                 case Cancel(turn):
                     self._scheduler.cancel(turn)
+                    self._outbox.forget(turn)
                 case row:
+                    self._outbox.flush()  # the step that reads it may be long
                     self._scheduler.submit(row)
 
     def _listen(self) -> None:
