@@ -523,6 +523,27 @@ def test_a_long_prompt_is_read_in_small_pieces_beside_rows_that_write(model: Any
     assert loop.text(9) == alone(model, long)
 
 
+@pytest.mark.parametrize(("others", "together"), [(1, 5), (8, 1)])
+def test_where_more_wait_than_write_their_prompts_are_read_in_larger_pieces(
+    model: Any, monkeypatch: pytest.MonkeyPatch, others: int, together: int
+) -> None:
+    loop = Loop(model)
+    for turn in range(100, 100 + others):
+        loop.submit(turn, endless(model, turn, max_tokens=100))
+    while not all(loop.tokens[turn] for turn in range(100, 100 + others)):
+        loop.step()
+    monkeypatch.setattr(loop.scheduler, "_note_rate", lambda tokens, began: None)
+    loop.scheduler._prefill_rate = 1000.0  # tokens a second
+    loop.scheduler._decode_time = 0.04  # a chunk beside one row: 80 tokens
+    for turn in range(5):
+        loop.submit(turn, a_prompt(f"{turn} " + "hello " * 16, max_tokens=4))
+    read = counted_forwards(model, monkeypatch)
+
+    loop.step()
+
+    assert read[0] == together
+
+
 def test_a_slow_machine_reads_prompts_in_pieces_of_seconds_also_for_one_alone(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ from assistants_api.engine.rows import Row
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
+_LONGEST_STALL = 0.5  # seconds, beside fewer rows than are read
 _STEPS_STALLED = 2.0  # decode steps that a chunk may last
 _LONGEST_CHUNK = 10.0  # seconds, beside nobody: a step that takes too long would be taken for hung
 _GROWTH = 64  # tokens that every row may still get before room is looked for again
@@ -50,6 +51,11 @@ class Scheduler:
     def is_idle(self) -> bool:
         """Nothing to do until the next turn is submitted."""
         return not (self._waiting or self._filling or self._rows)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the next step reads some of a prompt, which takes its time."""
+        return bool(self._waiting or self._filling)
 
     def submit(self, row: Row) -> None:
         """A new turn, in its place in the queue."""
@@ -135,9 +141,12 @@ class Scheduler:
         """Prompts are read in chunks that keep the others waiting no longer than the stall budget.
 
         Rows that decode see no gap of more than a few steps: a small model's steps are short, and so are the
-        chunks beside them.
+        chunks beside them. Where more rows wait for their first token than decode, the gaps are as many times
+        longer: they keep fewer waiting than they serve.
         """
         budget = min(self._config.stall_budget, max(_LEAST_STALL, _STEPS_STALLED * self._decode_time))
+        if 0 < len(self._rows) < len(self._filling):
+            budget = min(_LONGEST_STALL, budget * len(self._filling) / len(self._rows))
         began = time.monotonic()
         while self._filling:
             now = time.monotonic()
