@@ -12,7 +12,6 @@ from assistants_api.services.runs import RunLimits
 from assistants_api.services.sweeping import sweep
 from tests.api.conftest import client_over, made, refusal
 from tests.conftest import until
-from tests.worker.conftest import NO_BLOBS
 
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 
@@ -160,7 +159,7 @@ async def test_the_next_one_starts_however_the_first_ends(db, how):
             await chat.cancel(first["id"])
         elif how == "expire":
             await spoil(db, first["id"], deadline=0)
-            await sweep(db, NO_BLOBS)
+            await sweep(db)
         else:
             outputs = {"tool_outputs": [{"tool_call_id": "call_a", "output": "x"}]}
             await http.post(f"{chat.path}/runs/{first['id']}/submit_tool_outputs", json=outputs)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assistants_api.services.sweeping import forget_old, sweep
+from assistants_api.services.sweeping import expire_files, forget_old
 from assistants_api.services.uploads import expire_upload
 from tests.api.conftest import client_over, made, refusal
 from tests.worker.conftest import knowledge_over
@@ -294,7 +294,7 @@ async def test_an_expired_file_goes_by_itself(sqlite_db, blobs):
     async with client_over(sqlite_db, knowledge=knowledge) as http:
         parts = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
         file = await uploaded(http, **parts)
-        await sweep(sqlite_db, knowledge.blobs)
+        await expire_files(sqlite_db, knowledge.blobs)
         assert (await http.get(f"/v1/files/{file['id']}")).status_code == 200
         async with sqlite_db.begin() as tx:
             from dataclasses import replace
@@ -302,7 +302,7 @@ async def test_an_expired_file_goes_by_itself(sqlite_db, blobs):
             stored = await tx.files.get(file["id"])
             await tx.files.save(replace(stored, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
 
-        await sweep(sqlite_db, knowledge.blobs)
+        await expire_files(sqlite_db, knowledge.blobs)
 
         assert (await http.get(f"/v1/files/{file['id']}")).status_code == 404
     assert kept_in(blobs) == []
@@ -404,7 +404,7 @@ async def test_a_cancelled_or_expired_upload_takes_nothing_more(sqlite_db, blobs
 
             stored = await tx.uploads.get(expired["id"])
             await tx.uploads.save(replace(stored, expires_at=datetime.now(UTC) - timedelta(seconds=1)))
-        await sweep(sqlite_db, knowledge.blobs)
+        await expire_files(sqlite_db, knowledge.blobs)
 
         for upload, word in ((cancelled, "cancelled"), (expired, "expired")):
             late = await http.post(f"/v1/uploads/{upload['id']}/parts", files={"data": ("x", b"x")})

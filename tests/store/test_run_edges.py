@@ -21,7 +21,7 @@ from assistants_api.store.database import Database
 from assistants_api.store.runs import Runs
 from assistants_api.store.writer import Channel
 from tests.conftest import until
-from tests.worker.conftest import NO_BLOBS, House, house_over
+from tests.worker.conftest import House, house_over
 from tests.worker.test_runs import WEATHER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "run-lifecycle.md"
@@ -120,7 +120,7 @@ async def swept(db: Database, run: Run, status: RunStatus) -> Run:
     """Swept until the run has this end."""
 
     async def is_over() -> bool:
-        await sweep(db, NO_BLOBS)
+        await sweep(db)
         async with db.read() as tx:
             return (await tx.runs.get(run.id)).status is status
 

@@ -30,7 +30,7 @@ from assistants_api.services.threads import create_thread
 from assistants_api.store.opening import open_database, sqlite_url
 from assistants_api.store.wake import Wake
 from assistants_api.store.writer import Channel, LogWriter
-from tests.worker.conftest import CATALOGUE, NO_BLOBS
+from tests.worker.conftest import CATALOGUE
 
 FACTS = ScriptedEngine([]).describe()
 TOOL = {"type": "function", "function": {"name": "f"}}
@@ -225,7 +225,7 @@ class RunLife(RuleBasedStateMachine):
 
     @rule()
     def expire_and_clean(self) -> None:
-        self.do(sweep(self.db, NO_BLOBS))
+        self.do(sweep(self.db))
 
     @precondition(lambda self: self.legs)
     @rule(pick=st.integers(0, 9))

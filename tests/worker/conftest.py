@@ -96,7 +96,7 @@ class House:
 
 
 _BLOBS = tempfile.TemporaryDirectory(prefix="blobs-")  # removed when the tests end
-NO_BLOBS = DiskBlobs(Path("/nonexistent"))  # for sweeps that find no file to remove
+NO_BLOBS = DiskBlobs(Path("/nonexistent"))  # for what finds no file to remove
 
 
 async def read_here(path: Path, filename: str) -> Parsed:

@@ -33,7 +33,7 @@ from assistants_api.services.completions import (
 from assistants_api.services.runs import RunLimits
 from assistants_api.services.sweeping import sweep
 from tests.conftest import until
-from tests.worker.conftest import CATALOGUE, NO_BLOBS
+from tests.worker.conftest import CATALOGUE
 
 S = CompletionStatus
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
@@ -303,7 +303,7 @@ async def test_a_completion_that_three_workers_lost_fails(open_house):
             completion = completion or await ask(house)
             await until(lambda house=house: house.worker.carried == 1)
 
-    await until(lambda: sweep(house.db, NO_BLOBS))
+    await until(lambda: sweep(house.db))
 
     found = await events(house, completion)
     assert found[-1].status is S.FAILED
@@ -315,7 +315,7 @@ async def test_a_completion_ends_at_its_deadline_even_if_its_worker_hangs(open_h
         completion = await ask(house, expiry=0.3)
         await until(shown_so_far(house, completion, "Slow"))
 
-        await until(lambda: sweep(house.db, NO_BLOBS))
+        await until(lambda: sweep(house.db))
 
         found = await events(house, completion)
         assert found[-1].error["code"] == "deadline_exceeded"
@@ -328,10 +328,10 @@ async def test_what_is_not_to_be_stored_is_forgotten(open_house, monkeypatch):
             await answered(house, is_stored=is_stored) for is_stored in (False, True, True)
         ]
 
-        await sweep(house.db, NO_BLOBS)
+        await sweep(house.db)
         assert (await row(house, passing)).messages == ()
         monkeypatch.setattr(sweeping, "PASSED_SECONDS", -1.0)
-        await sweep(house.db, NO_BLOBS)
+        await sweep(house.db)
 
         async with house.db.read() as tx:
             for gone in (passing, failed):

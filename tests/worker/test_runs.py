@@ -1,6 +1,7 @@
 """Runs from their creation to their end, through the worker, on a scripted engine."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from assistants_api.services.sweeping import sweep
 from assistants_api.services.threads import delete_thread
 from assistants_api.worker.worker import Sweeper
 from tests.conftest import until
-from tests.worker.conftest import NO_BLOBS, House, house_over, user
+from tests.worker.conftest import House, house_over, knowledge_over, user
+from tests.worker.test_file_search import filed
 
 WEATHER = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
 NOW = datetime.now(UTC)
@@ -216,7 +218,7 @@ async def test_a_run_expires_at_its_deadline_even_if_its_worker_hangs(open_house
         run = await house.start(expiry=0.3)
         await until(lambda: _said(house.db, run, "Slow"))
 
-        await until(lambda: sweep(house.db, NO_BLOBS))
+        await until(lambda: sweep(house.db))
 
         ended = await house.run(run)
         assert ended.status is RunStatus.EXPIRED
@@ -232,21 +234,25 @@ async def test_a_run_expires_without_any_worker(sqlite_db):
     async with house_over(sqlite_db, ScriptedEngine([[Wait("never")]])) as house:
         run = await house.start(expiry=0.05)
 
-    await until(lambda: sweep(sqlite_db, NO_BLOBS))
+    await until(lambda: sweep(sqlite_db))
 
     async with sqlite_db.read() as tx:
         assert (await tx.runs.get(run.id)).status is RunStatus.EXPIRED
 
 
-async def test_a_run_expires_though_the_store_of_files_does_not_answer(sqlite_db):
-    """What is no more needed there is looked for beside the sweep."""
+@pytest.mark.parametrize("verb", ["owner", "remove"])
+async def test_a_run_expires_though_the_store_of_files_does_not_answer(sqlite_db, verb):
+    """What is no more needed there is looked for and removed beside the sweep."""
     is_asked = asyncio.Event()
 
-    class Silent(DiskBlobs):
-        async def owner(self, database_id: str) -> str:
-            is_asked.set()
-            return await asyncio.Future()
+    async def hang(*args: object) -> None:
+        is_asked.set()
+        await asyncio.Future()
 
+    Silent = type("Silent", (DiskBlobs,), {verb: hang})  # noqa: N806 - a class
+    file = await filed(sqlite_db, knowledge_over(sqlite_db))
+    async with sqlite_db.begin() as tx:
+        await tx.files.save(replace(file, expires_at=file.created_at))
     sweeping = asyncio.create_task(Sweeper(sqlite_db, Silent(Path("/nonexistent"))).run())
     await is_asked.wait()
     unused = None
@@ -273,7 +279,7 @@ async def test_a_run_that_cannot_be_ended_keeps_no_other_from_its_end(sqlite_db,
         return await expire(db, run_id)
 
     monkeypatch.setattr(sweeping, "expire_run", expire_or_fail)
-    assert await sweep(sqlite_db, NO_BLOBS) == 1
+    assert await sweep(sqlite_db) == 1
 
     assert (await house.run(second)).status is RunStatus.EXPIRED
 
@@ -308,7 +314,7 @@ async def test_a_run_that_three_workers_lost_fails(open_house):
             run = run or await house.start()
             await until(lambda house=house: house.worker.carried == 1)
 
-    await until(lambda: sweep(house.db, NO_BLOBS))
+    await until(lambda: sweep(house.db))
 
     ended = await house.run(run)
     assert ended.status is RunStatus.FAILED

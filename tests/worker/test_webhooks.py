@@ -192,7 +192,7 @@ async def test_an_action_that_is_required_and_every_other_end_are_told(db):
         await house.events(run)
         await cancel_run(db, run.thread_id, run.id, datetime.now(UTC))
         late = await house.start(expiry=-1)
-        await sweep(db, NO_BLOBS)
+        await sweep(db)
         await settled(db)
 
     told = {(payload["type"], payload["data"]["id"]) for payload in receiver.payloads()}
@@ -280,7 +280,7 @@ async def test_a_delivery_whose_workers_die_is_given_up(db):
     for attempt in range(3):
         async with db.begin() as tx:
             [_] = await tx.jobs.claim(f"w{attempt}", JobKind.WEBHOOK, 5, -1)
-    await sweep(db, NO_BLOBS)
+    await sweep(db)
 
     [delivery] = await settled(db)
     assert delivery.status is DeliveryStatus.FAILED

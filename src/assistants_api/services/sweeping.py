@@ -28,8 +28,8 @@ _ORPHAN_SECONDS = 2 * 3600.0
 _KEYS_PER_LOOK = 500
 
 
-async def sweep(db: Database, blobs: Blobs) -> int:
-    """One pass; returns how many things it ended. Any number of processes may sweep at once.
+async def sweep(db: Database) -> int:
+    """One pass over what runs and waits; how many things it ended. Any number of processes may sweep at once.
 
     What cannot be ended is left to the next pass, and keeps nothing else from its end.
     """
@@ -39,8 +39,6 @@ async def sweep(db: Database, blobs: Blobs) -> int:
         passed = await tx.completions.passed(PASSED_SECONDS)
         abandoned = await tx.jobs.abandoned()
         now = await tx.now()
-        files = await tx.files.expired(now)
-        uploads = await tx.uploads.overdue(now)
         stranded = await tx.runs.stranded()
     ended = 0
     for run_id in overdue:
@@ -58,14 +56,20 @@ async def sweep(db: Database, blobs: Blobs) -> int:
         await tx.replies.forget(now)
     for job in abandoned:
         ended += await _try(db, job.subject_id, _ENDS[JobKind(job.kind)])
+    return ended
+
+
+async def expire_files(db: Database, blobs: Blobs) -> None:
+    """One pass over files and uploads whose time is over; it may take as long as their bytes' store does."""
+    async with db.read() as tx:
+        now = await tx.now()
+        files = await tx.files.expired(now)
+        uploads = await tx.uploads.overdue(now)
     for file_id in files:
         with suppress(NotFound):
             await delete_file(db, blobs, file_id)
-            ended += 1
     for upload_id in uploads:
         await expire_upload(db, blobs, upload_id, now)
-        ended += 1
-    return ended
 
 
 async def expire_run(db: Database, run_id: str) -> bool:

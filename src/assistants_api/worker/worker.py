@@ -14,7 +14,7 @@ from typing import Protocol
 from assistants_api.domain.errors import DatabaseAway, Unavailable
 from assistants_api.domain.job import LEASE_SECONDS, RENEW_SECONDS, Job, JobKind, Lease
 from assistants_api.ports import Blobs
-from assistants_api.services.sweeping import forget_old, sweep
+from assistants_api.services.sweeping import expire_files, forget_old, sweep
 from assistants_api.store.database import Database
 from assistants_api.store.wake import JOBS, cancel_topic
 from assistants_api.store.writer import LogWriter
@@ -206,21 +206,23 @@ class Sweeper:
         self._blobs = blobs
 
     async def run(self) -> None:
-        """Sweep once a second until cancelled, and beside that forget every ten minutes what is old.
+        """Until cancelled: sweep once a second, expire files as often, forget every ten minutes what is old.
 
-        Forgetting asks where the files lie, which may take long to answer: no run's end waits for that.
+        The last two ask where the files lie, which may take long to answer: no run's end waits for that.
         """
-        async with asyncio.TaskGroup() as both:
-            both.create_task(self._again(sweep, _POLL_SECONDS, "sweep"))
-            both.create_task(self._again(forget_old, _FORGET_SECONDS, "forget what is old"))
+        db, blobs = self._db, self._blobs
+        async with asyncio.TaskGroup() as all_three:
+            all_three.create_task(self._again(lambda: sweep(db), _POLL_SECONDS, "sweep"))
+            all_three.create_task(self._again(lambda: expire_files(db, blobs), _POLL_SECONDS, "expire files"))
+            all_three.create_task(
+                self._again(lambda: forget_old(db, blobs), _FORGET_SECONDS, "forget what is old")
+            )
 
-    async def _again(
-        self, work: Callable[[Database, Blobs], Awaitable[object]], pause: float, verb: str
-    ) -> None:
+    async def _again(self, work: Callable[[], Awaitable[object]], pause: float, verb: str) -> None:
         """Do it for ever; a try that fails is only logged."""
         while True:
             try:
-                await work(self._db, self._blobs)
+                await work()
             except Unavailable as error:
                 logger.warning("cannot %s: %s", verb, error.message)
             except Exception:
