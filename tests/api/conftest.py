@@ -67,14 +67,18 @@ async def http(sqlite_db: Database) -> AsyncIterator[httpx.AsyncClient]:
 class Caller:
     """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
 
-    def __init__(self, app: Any, path: str, body: dict[str, Any], *, accept: str = "*/*") -> None:
+    def __init__(
+        self, app: Any, path: str, body: dict[str, Any], *, accept: str = "*/*", agent: str = "tests"
+    ) -> None:
         self._app = app
         self._accept = accept
+        self._agent = agent
         self._path = path
         self._body = json.dumps(body).encode()
         self._sent = False
         self.hung_up = asyncio.Event()
         self.received = b""
+        self.silences = 0  # times that nothing was sent
         self.status = 0
 
     async def call(self) -> None:
@@ -83,6 +87,7 @@ class Caller:
             (b"host", b"test"),
             (b"openai-beta", b"assistants=v2"),
             (b"accept", self._accept.encode()),
+            (b"user-agent", self._agent.encode()),
         ]
         scope = {
             "type": "http",
@@ -110,7 +115,9 @@ class Caller:
 
     async def _send(self, message: Any) -> None:
         self.status = message.get("status", self.status)
-        self.received += message.get("body", b"")
+        body = message.get("body", b"")
+        self.received += body
+        self.silences += not body and message.get("more_body", False)
 
 
 async def made(http: httpx.AsyncClient, path: str, **body: Any) -> dict[str, Any]:

@@ -16,20 +16,27 @@ from tests.conftest import until
 QUIET = [[Text("One, "), Wait("go"), Text("two.")]]
 
 
+async def asked(http, kind):
+    """Where a run or a completion is asked for, and how."""
+    if kind == "completion":
+        return "/v1/chat/completions", {
+            "model": "gpt-4o",
+            "messages": [{"role": "user", "content": "Count."}],
+            "stream": True,
+        }
+    assistant = await made(http, "/v1/assistants", model="gpt-4o")
+    thread = await made(http, "/v1/threads", messages=[{"role": "user", "content": "Count."}])
+    return f"/v1/threads/{thread['id']}/runs", {"assistant_id": assistant["id"], "stream": True}
+
+
 @pytest.mark.parametrize("kind", ["run", "completion"])
 async def test_a_ping_is_no_event_to_the_official_sdk(sqlite_db, monkeypatch, kind):
     for module in (replies, following):
         monkeypatch.setattr(module, "PING_SECONDS", 0.01)
     engine = ScriptedEngine(QUIET)
     async with client_over(sqlite_db, engine, works=True) as http:
-        if kind == "run":
-            assistant = await made(http, "/v1/assistants", model="gpt-4o")
-            thread = await made(http, "/v1/threads", messages=[{"role": "user", "content": "Count."}])
-            path, body = f"/v1/threads/{thread['id']}/runs", {"assistant_id": assistant["id"]}
-        else:
-            path = "/v1/chat/completions"
-            body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Count."}]}
-        caller = Caller(http._transport.app, path, {**body, "stream": True})
+        path, body = await asked(http, kind)
+        caller = Caller(http._transport.app, path, body)
         calling = asyncio.create_task(caller.call())
         await until(lambda: b"One, " in caller.received)
         heard = len(caller.received)
@@ -43,15 +50,42 @@ async def test_a_ping_is_no_event_to_the_official_sdk(sqlite_db, monkeypatch, ki
     assert all(event.data for event in events)
 
 
+@pytest.mark.parametrize(
+    ("agent", "accept"),
+    [
+        ("okhttp/4.12.0", ""),
+        ("", ""),
+        ("app azsdk-java-azure-ai-openai-assistants/1.0.0-beta.5 (17.0.2; Linux)", "application/json"),
+        ("azsdk-python-ai-inference/1.0.0b9 Python/3.11.2 (Linux)", "application/json"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["run", "completion"])
+async def test_clients_that_fail_on_comments_hear_none(sqlite_db, monkeypatch, kind, agent, accept):
+    """They read lines, and end a stream at one that is neither empty nor begins with `event:` or `data:`."""
+    for module in (replies, following):
+        monkeypatch.setattr(module, "PING_SECONDS", 0.01)
+    engine = ScriptedEngine(QUIET)
+    async with client_over(sqlite_db, engine, works=True) as http:
+        path, body = await asked(http, kind)
+        caller = Caller(http._transport.app, path, body, accept=accept, agent=agent)
+        calling = asyncio.create_task(caller.call())
+        await until(lambda: b"One, " in caller.received)
+        heard = caller.silences
+        await until(lambda: caller.silences >= heard + 3)
+        engine.release("go")
+        await calling
+
+    lines = caller.received.decode().split("\n")
+    assert {line.partition(":")[0] for line in lines} <= {"event", "data", ""}
+    assert "\n\n\n" not in caller.received.decode()
+
+
 async def test_a_ping_is_in_no_frame_of_a_reader_that_knows_no_ids(sqlite_db, monkeypatch):
     """Such a reader takes what lies between two blank lines, and looks how that begins."""
     monkeypatch.setattr(replies, "PING_SECONDS", 0.02)
     engine = ScriptedEngine(QUIET)
     async with client_over(sqlite_db, engine, works=True) as http:
-        assistant = await made(http, "/v1/assistants", model="gpt-4o")
-        thread = await made(http, "/v1/threads", messages=[{"role": "user", "content": "Count."}])
-        body = {"assistant_id": assistant["id"], "stream": True}
-        path = f"/v1/threads/{thread['id']}/runs"
+        path, body = await asked(http, "run")
         caller = Caller(http._transport.app, path, body, accept="application/json")
         calling = asyncio.create_task(caller.call())
         await until(lambda: caller.received.count(b"ping") >= 3)

@@ -8,11 +8,12 @@ from typing import Any
 
 from fastapi import Request, Response
 from sse_starlette.sse import EventSourceResponse
+from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from assistants_api.api.errors import body_of
 from assistants_api.api.parts import Parts
-from assistants_api.api.replies import PING_SECONDS, STREAM_HEADERS, Ping, reply
+from assistants_api.api.replies import NO_PING, PING_SECONDS, STREAM_HEADERS, Ping, hears_pings, reply
 from assistants_api.domain.completion import Answers, Completion, CompletionEnded, CompletionStatus
 from assistants_api.domain.errors import EngineFailed, InvalidRequest, Problem, TooManyRequests
 from assistants_api.services.completions import cancel_completion
@@ -128,6 +129,8 @@ class _ChunkStream(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the stream."""
+        if not hears_pings(Headers(scope=scope)):
+            self.ping_message_factory = lambda: NO_PING
         try:
             await super().__call__(scope, receive, send)
         finally:

@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15
 _SCRIPTS = ("node-fetch", "Bun/", "Deno/")  # whose fetch does not tell how it is used, as that of others
+# Java clients over OkHttp and those of Azure read lines, and fail on one that they do not know; so do
+# .NET clients, whose requests name neither a client nor what it accepts.
+_DEAF_TO_COMMENTS = ("okhttp/", "azsdk-")
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
 STREAM_HEADERS = {
@@ -50,6 +53,22 @@ class Ping(ServerSentEvent):
     def encode(self) -> bytes:
         """As it is sent."""
         return self._written
+
+
+NO_PING = Ping(b"")
+
+
+def hears_pings(headers: Headers) -> bool:
+    """Whether a comment is nothing to who asked; where it would break the stream, none is sent."""
+    agent = headers.get("user-agent", "")
+    if not agent and not headers.get("accept"):
+        return False
+    return names_event_streams(headers) or not any(name in agent for name in _DEAF_TO_COMMENTS)
+
+
+def names_event_streams(headers: Headers) -> bool:
+    """Whether a request asks for event streams by name."""
+    return "text/event-stream" in ",".join(headers.getlist("accept")).lower()
 
 
 def reply(shown: base.Reply | base.Page, headers: dict[str, str] | None = None) -> Response:
@@ -87,6 +106,7 @@ class RunStream(EventSourceResponse):
     is_whole = False
     is_silent = False  # since a ping was due, which is twice in `PING_SECONDS`
     shows_ids = False
+    has_pings = True
     on_leave: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -95,7 +115,8 @@ class RunStream(EventSourceResponse):
         accept = ",".join(headers.getlist("accept")).lower()
         is_script = "sec-fetch-mode" in headers or headers.get("user-agent", "").startswith(_SCRIPTS)
         is_plain = is_script or not accept or "application/json" in accept
-        self.shows_ids = "text/event-stream" in accept or not is_plain
+        self.shows_ids = names_event_streams(headers) or not is_plain
+        self.has_pings = hears_pings(headers)
         try:
             await super().__call__(scope, receive, send)
         finally:
@@ -107,8 +128,8 @@ class RunStream(EventSourceResponse):
     def ping_due(self) -> Ping:
         """A ping on a silent line, on another nothing: the original had none, and few readers expect them."""
         was_silent, self.is_silent = self.is_silent, True
-        if not was_silent:
-            return Ping(b"")
+        if not (was_silent and self.has_pings):
+            return NO_PING
         return _PING_AFTER_IDS if self.shows_ids else Ping()
 
 
