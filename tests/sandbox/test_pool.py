@@ -149,6 +149,19 @@ async def test_no_place_in_time_is_an_error(pools):
         assert held.is_new
 
 
+async def test_a_session_that_makes_place_may_take_its_time_to_end(pools):
+    """It is not at work; only those that are can keep somebody waiting too long."""
+    pool = await pools(most=1, wait_seconds=0.05)
+    goes_on = threading.Event()
+    async with pool.hold("a") as held:
+        held.session.jail.after.append(lambda: goes_on.wait(30))
+    asyncio.get_running_loop().call_later(0.2, goes_on.set)
+
+    async with pool.hold("b") as held:
+        assert goes_on.is_set()
+        assert held.is_new
+
+
 async def test_unused_sessions_end(pools):
     pool = await pools(idle_seconds=0.05)
     async with pool.hold("t") as held:

@@ -168,19 +168,19 @@ class SessionPool:
 
     async def _place(self) -> None:
         """A place for one more session: a free one, the longest unused one's, or the next that gets free."""
-        try:
-            async with asyncio.timeout(self._config.wait_seconds):
-                while self._count >= self._config.most:
-                    unused = [(seat.used_at, key) for key, seat in self._seats.items() if not seat.users]
-                    if unused:
-                        key = min(unused)[1]
-                        seat = self._seats.pop(key)
-                        await self._end(key, seat, "The session was ended: others needed its place.")
-                        continue
-                    async with self._freed:
-                        await self._freed.wait()
-        except TimeoutError:
-            raise Unavailable(f"All {self._config.most} sandbox sessions are at work.") from None
+        deadline = asyncio.get_running_loop().time() + self._config.wait_seconds
+        while self._count >= self._config.most:
+            unused = [(seat.used_at, key) for key, seat in self._seats.items() if not seat.users]
+            if unused:  # it is no work that is waited for, however long it takes to end
+                key = min(unused)[1]
+                seat = self._seats.pop(key)
+                await self._end(key, seat, "The session was ended: others needed its place.")
+                continue
+            try:
+                async with asyncio.timeout_at(deadline), self._freed:
+                    await self._freed.wait()
+            except TimeoutError:
+                raise Unavailable(f"All {self._config.most} sandbox sessions are at work.") from None
         self._count += 1
 
     async def _end(self, key: str, seat: _Seat, why: str | None) -> None:
