@@ -116,7 +116,7 @@ async def test_a_run_that_is_claimed_while_leases_are_renewed_is_carried_on(open
     engine = ScriptedEngine([[Text("One."), Wait("go")], [Text("Two."), Wait("go")]])
     async with open_house(engine) as house:
         runs = [await house.start()]
-        await until(lambda: len(engine.prompts) == 1)
+        await until(lambda: house.messages(runs[0]))  # nothing is left to be written of it
         begin, cancelling = house.db.begin, Jobs.cancelling
         renewals: list[set[str]] = []
         more = [house.start]
