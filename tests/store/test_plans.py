@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import event
 
 from assistants_api.domain.job import Lease
-from assistants_api.services.sweeping import sweep
+from assistants_api.services.sweeping import expire_files, sweep
 from assistants_api.store.sqlite import _raw
+from tests.worker.conftest import NO_BLOBS
 
 # A scan of a whole table, of those that grow; one of an index that has only what is open is none.
 WHOLE = re.compile(r"SCAN (runs|jobs|completions|events|files|uploads|replies|messages|threads)(_\d+)?")
@@ -18,6 +19,7 @@ async def test_what_is_asked_all_the_time_reads_nothing_that_is_over(sqlite_db):
     asked: dict[str, Any] = {}
     event.listen(sqlite_db._engine, "before_cursor_execute", lambda *given: asked.setdefault(*given[2:4]))
     await sweep(sqlite_db)
+    await expire_files(sqlite_db, NO_BLOBS)
     async with sqlite_db.begin() as tx:
         await tx.jobs.claim("w", "run", 1)
         await tx.jobs.renew([Lease("j", 1, "w")])
