@@ -26,6 +26,7 @@ FORMULAS = (
 )
 SCRIPT: list[Any] = [
     {"when": "slowly", "steps": [step for n in range(300) for step in (f"word{n} ", {"pause": 0.02})]},
+    {"when": "for ever", "steps": [*(f"word{n} " for n in range(10)), {"pause": 3600}]},
     {"when": "weather", "steps": [{"call": "get_weather", "arguments": {"city": "Oslo"}}]},
     {"when": "degrees", "steps": ["It is cold in Oslo."]},
     {"when": "nothing", "steps": [{"fail": "The model broke."}]},
