@@ -10,7 +10,7 @@ from playwright.sync_api import Route, expect
 
 from assistants_api.web import STATIC
 from tests.browser.conftest import AXE
-from tests.browser.test_chat import BETA, answers, ask, assistant, done
+from tests.browser.test_chat import BETA, READ_AGAIN, answers, ask, assistant, done, first
 
 
 def test_a_run_can_be_looked_through(scripted, visit):
@@ -51,16 +51,41 @@ def test_a_run_tells_what_it_was_not_shown(scripted, visit):
 
 def test_a_run_is_looked_at_again_once_the_server_is_back(scripted, visit):
     page = visit(scripted)
-    ask(page, "Talk slowly")
+    ask(page, "Talk for ever")
     expect(answers(page)).to_contain_text("word3")
     page.get_by_role("link", name="Look inside").click()
     expect(page.locator("header .state")).to_have_text("in_progress")
 
     page.route("**/trace", lambda route: route.abort())
     expect(page.get_by_role("alert").first).to_contain_text("fetch")
+    thread, run = page.url.split("/")[-2:]
+    ended = httpx.post(f"{scripted.base_url}/threads/{thread}/runs/{run}/cancel", headers=BETA)
+    assert ended.status_code == 200, ended.text
     page.unroute("**/trace")
 
-    expect(page.locator("header .state")).to_have_text("completed")
+    expect(page.locator("header .state")).to_have_text("cancelled")
+
+
+def test_a_run_that_ends_while_it_is_read_is_shown_to_its_end(scripted, visit):
+    page = visit(scripted)
+    ask(page, "Talk for ever")
+    expect(answers(page)).to_contain_text("word9")
+    thread = page.url.rpartition("/")[2]
+    runs = f"{scripted.base_url}/threads/{thread}/runs"
+    run = httpx.get(runs, headers=BETA).json()["data"][0]["id"]
+    held: list[Route] = []
+    page.route(READ_AGAIN, lambda route: held.append(route))
+    page.goto(f"{scripted.root}/#/run/{thread}/{run}")
+    reading = first(page, held)
+    page.evaluate("fetch('/health/live').then((answer) => answer.text())")  # after what was asked at once
+
+    assert httpx.post(f"{runs}/{run}/cancel", headers=BETA).status_code == 200
+    ended = httpx.get(f"{runs}/{run}?wait=30", headers=BETA, timeout=60).json()
+    reading.continue_()
+
+    assert ended["status"] == "cancelled"
+    expect(page.locator("header .state")).to_have_text("cancelled")
+    expect(page.get_by_role("list", name="Stages").get_by_role("listitem").last).not_to_contain_text("–")
 
 
 def test_an_assistant_is_made_changed_and_deleted(scripted, visit):
@@ -150,6 +175,47 @@ def test_a_view_that_was_opened_without_the_server_is_there_once_it_is_back(scri
     expect(page.get_by_text("Behind the line").first).to_be_attached()
 
 
+def test_an_address_is_gone_to_that_comes_before_the_first_frame(scripted, visit):
+    page = visit(scripted)
+    page.add_init_script(
+        "window.requestAnimationFrame = () => 0;"
+        "addEventListener('DOMContentLoaded', () => (location.hash = '#/server'));"
+    )
+
+    page.reload()
+
+    expect(page.get_by_role("heading", name="Server")).to_be_visible()
+
+
+WRITE_AT_ONCE = """([address, place]) => new Promise((written) => {
+    const observer = new MutationObserver(() => {
+        const field = document.querySelector(place);
+        if (!field) return;
+        observer.disconnect();
+        field.value = "Written";
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        requestAnimationFrame(() => setTimeout(written));
+    });
+    observer.observe(document.body, { childList: true, subtree: true });
+    location.hash = address;
+})"""
+
+
+@pytest.mark.parametrize(
+    ("view", "place"),
+    [("assistants", ".editor input[name=name]"), ("stores", ".page form:not([role]) input")],
+)
+def test_what_is_written_into_a_form_before_the_next_frame_stays(scripted, visit, view, place):
+    store = httpx.post(f"{scripted.base_url}/vector_stores", json={"name": "Made"}, headers=BETA).json()["id"]
+    made = {"assistants": assistant(scripted, name="Made"), "stores": store}
+    page = visit(scripted, "#/server")
+    expect(page.get_by_role("heading", name="Server")).to_be_visible()
+
+    page.evaluate(WRITE_AT_ONCE, [f"#/{view}/{made[view]}", place])
+
+    expect(page.locator(place).first).to_have_value("Written")
+
+
 def test_the_server_shows_how_it_does(scripted, visit):
     page = visit(scripted, "#/server")
 
@@ -207,19 +273,19 @@ def test_axe_finds_nothing_serious(scripted, visit, colours):
     ask(page, "Show markdown")
     done(page)
     expect(answers(page)).to_be_visible()
-    views = [
-        page.url,
-        page.get_by_role("link", name="Look inside").get_attribute("href"),
-        "#/chat",
-        "#/assistants/new",
-        "#/stores",
-        "#/server",
-        "assist",
-    ]
+    views = {
+        page.url.removeprefix(f"{scripted.root}/"): "Title",
+        page.get_by_role("link", name="Look inside").get_attribute("href"): "Model call 1",
+        "#/chat": "What shall we try?",
+        "#/assistants/new": "Assistants",
+        "#/stores": "Files",
+        "#/server": "Server",
+        "assist": "Ask",
+    }
     serious = []
-    for view in views:
-        page.goto(view if view.startswith("http") else f"{scripted.root}/{view}")
-        expect(page.get_by_role("heading").first).to_be_visible()
+    for view, heading in views.items():
+        page.goto(f"{scripted.root}/{view}")
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         # The page's own policy lets no other script in: axe comes in by the debugger.
         page.context.new_cdp_session(page).send(
             "Runtime.evaluate", {"expression": Path(AXE).read_text(encoding="utf-8")}

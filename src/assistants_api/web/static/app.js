@@ -2,7 +2,7 @@
 
 import { render } from "./vendor/preact.js";
 import { key, setKey } from "./api.js";
-import { Dialog, Field, Icon, html, t, useEffect, useState } from "./ui.js";
+import { Dialog, Field, Icon, html, t, useEffect, useLayoutEffect, useState } from "./ui.js";
 import { language, setLanguage } from "./texts.js";
 import Assistants from "./views/assistants.js";
 import Chat from "./views/chat.js";
@@ -56,7 +56,8 @@ function App() {
   const [asksKey, setAsksKey] = useState(false);
   const [problems, setProblems] = useState([]);
   const [colours, setColours] = useState(document.documentElement.dataset.colours);
-  useEffect(() => {
+  // A layout effect: a link that is followed before the first frame is heard of too.
+  useLayoutEffect(() => {
     const moved = () => setRoute(parse());
     const keyNeeded = () => setAsksKey(true);
     const failed = (event) => setProblems((before) => [...before.slice(-2), event.detail]);

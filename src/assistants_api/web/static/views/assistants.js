@@ -1,7 +1,7 @@
 // Assistants: all their fields, with help. `#/assistants`, `#/assistants/new`, `#/assistants/<assistant_id>`.
 
 import * as api from "../api.js";
-import { Field, fail, html, t, useEffect, useLoaded, useState } from "../ui.js";
+import { Field, fail, html, t, useLoaded, useState } from "../ui.js";
 
 const FORMATS = ["auto", "text", "json_object", "json_schema"];
 const A_FUNCTION = {
@@ -77,7 +77,6 @@ function Editor({ assistant, models, stores, onSaved, onDeleted, go }) {
   const [form, setForm] = useState(opened(assistant));
   const [problem, setProblem] = useState(null);
   const [saved, setSaved] = useState(false);
-  useEffect(() => (setForm(opened(assistant)), setProblem(null)), [assistant.id]);
   const set = (news) => (setForm({ ...form, ...news }), setSaved(false));
   const at = (name) => (problem?.param?.startsWith(name) ? problem.message : null);
   const broken =

@@ -142,8 +142,9 @@ export default function Run({ route }) {
   const base = `/threads/${threadId}/runs/${runId}`;
   const [found, reload, problem] = useLoaded(async () => {
     if (!runId) throw new Error(t("No run is named in the address."));
-    const [run, trace, steps, messages] = await Promise.all([
-      api.get(base),
+    // The run first: what it did is read when it is known whether more will come.
+    const run = await api.get(base);
+    const [trace, steps, messages] = await Promise.all([
       api.get(`${base}/trace`),
       api.all(`${base}/steps?order=asc&${RESULTS}`),
       api.newest(threadId, 500),

@@ -69,7 +69,6 @@ function Store({ store, onChanged, onDeleted }) {
   const [name, setName] = useState(store.name ?? "");
   const [days, setDays] = useState(store.expires_after?.days ?? "");
   const picker = useRef();
-  useEffect(() => (setName(store.name ?? ""), setDays(store.expires_after?.days ?? "")), [store.id]);
   useEffect(() => {
     if (!files?.some((file) => file.status === "in_progress")) return;
     const timer = setTimeout(() => (reload(), onChanged()), 700);
