@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15
 _SCRIPTS = ("node-fetch", "Bun/", "Deno/")  # whose fetch does not tell how it is used, as that of others
-# Java clients over OkHttp and those of Azure read lines, and fail on one that they do not know; so do
-# .NET clients, whose requests name neither a client nor what it accepts.
-_DEAF_TO_COMMENTS = ("okhttp/", "azsdk-")
+# Java clients over OkHttp, those of Azure and Swift's read lines, and fail on one that they do not know; so
+# do .NET clients, whose requests name neither a client nor what it accepts.
+_DEAF_TO_COMMENTS = ("okhttp/", "azsdk-", "CFNetwork/")
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
 STREAM_HEADERS = {
