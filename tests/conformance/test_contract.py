@@ -549,5 +549,11 @@ SERVED = {
 }  # fmt: skip
 
 
-def test_every_served_operation_was_called_above(api):
+def test_every_served_operation_was_called_above(api, request):
+    here = [item for item in request.session.items if item.path == request.path]
+    if here[-1] is not request.node or len(here) < sum(
+        name.startswith("test_") for name in dir(request.module)
+    ):
+        pytest.skip("needs all tests of this file, and before it")
+
     assert api.operations == SERVED
