@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the tests are run may lie an `.env` of somebody's own; and a width or colours that its terminal has."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def test_the_example_file_lists_every_setting_with_its_default():
     assert (ROOT / ".env.example").read_text() == text()
 
