@@ -33,7 +33,7 @@ from typing import Any, Literal
 import httpx
 from rich.console import Console
 from rich.table import Table
-from tests.conformance.serving import start
+from tests.conformance.serving import ELSEWHERE, start
 from tests.e2e.topology import database as new_postgres
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
@@ -94,7 +94,9 @@ class House:
     def _worker(self) -> "subprocess.Popen[bytes]":
         clean = {name: value for name, value in os.environ.items() if not name.startswith("ASSISTANTS_")}
         return subprocess.Popen(
-            [sys.executable, "-m", "assistants_api", "worker"], env={**clean, **self.environment}
+            [sys.executable, "-m", "assistants_api", "worker"],
+            env={**clean, **self.environment},
+            cwd=ELSEWHERE,
         )
 
     def kill(self, kind: str, chance: random.Random) -> bool:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from typing import Any
 import httpx
 
 READY_SECONDS = 60.0
+# Where processes are started: an `.env` where the tests are run is somebody's own.
+ELSEWHERE = tempfile.gettempdir()
 
 
 def free_port() -> int:
@@ -85,7 +88,7 @@ def start(environment: dict[str, str], port: int | None = None, arguments: list[
     arguments = arguments or []
     command = [sys.executable, "-m", "assistants_api", "serve", *arguments, "--port", str(port)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ASSISTANTS_")}
-    process = subprocess.Popen(command, env={**clean, **environment})
+    process = subprocess.Popen(command, env={**clean, **environment}, cwd=ELSEWHERE)
     return Served(process, port, environment, arguments)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.conformance.serving import start
+from tests.conformance.serving import ELSEWHERE, start
 from tests.e2e.topology import BETA, database
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
@@ -21,7 +21,7 @@ def worker(environment: dict[str, str], shift: str) -> "subprocess.Popen[bytes]"
     """A worker whose wall clock is off by so much."""
     faked = {"LD_PRELOAD": str(LIBRARY), "FAKETIME": shift, "DONT_FAKE_MONOTONIC": "1"} if shift else {}
     command = [sys.executable, "-m", "assistants_api", "worker"]
-    return subprocess.Popen(command, env={**os.environ, **environment, **faked})
+    return subprocess.Popen(command, env={**os.environ, **environment, **faked}, cwd=ELSEWHERE)
 
 
 @pytest.mark.long

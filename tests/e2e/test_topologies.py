@@ -12,7 +12,7 @@ import pytest
 
 from tests.checks.stream_order import check_stream, parse_stream
 from tests.conformance.script import SCRIPT
-from tests.conformance.serving import free_port, serving, start
+from tests.conformance.serving import ELSEWHERE, free_port, serving, start
 from tests.conftest import POSTGRES, fresh_postgres
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
@@ -44,7 +44,9 @@ async def test_two_servers_and_a_worker_share_one_postgresql(tmp_path):
         }
         servers = [start(environment, arguments=["--no-worker"]) for _ in range(2)]
         worker = subprocess.Popen(
-            [sys.executable, "-m", "assistants_api", "worker"], env={**os.environ, **environment}
+            [sys.executable, "-m", "assistants_api", "worker"],
+            env={**os.environ, **environment},
+            cwd=ELSEWHERE,
         )
         try:
             for served in servers:
@@ -138,6 +140,7 @@ def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command,
     process = subprocess.Popen(
         [sys.executable, "-m", "assistants_api", command],
         env={**os.environ, **environment},
+        cwd=ELSEWHERE,
         stderr=subprocess.PIPE,
         text=True,
         # Whoever runs these tests in the background may ignore Ctrl-C, and what it starts would inherit that.
@@ -204,7 +207,7 @@ async def test_a_chat_goes_on_when_its_worker_is_killed(tmp_path):
         def worker(script: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "assistants_api", "worker"]
             path = {"ASSISTANTS_SCRIPT": str(tmp_path / f"{script}.json")}
-            return subprocess.Popen(command, env={**os.environ, **environment, **path})
+            return subprocess.Popen(command, env={**os.environ, **environment, **path}, cwd=ELSEWHERE)
 
         served = start(environment, arguments=["--no-worker"])
         workers = [worker("held")]

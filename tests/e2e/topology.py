@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.conformance.serving import Served, free_port, start
+from tests.conformance.serving import ELSEWHERE, Served, free_port, start
 from tests.conftest import POSTGRES, fresh_postgres
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -77,6 +77,7 @@ class Topology:
         process = subprocess.Popen(
             [sys.executable, "-m", "assistants_api", "worker"],
             env={**clean, **self.environment, **settings},
+            cwd=ELSEWHERE,
         )
         self.workers.append(process)
         return process
