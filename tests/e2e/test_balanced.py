@@ -19,6 +19,7 @@ COUNTED = "".join(f"{n} " for n in range(WORDS))
 WITH_IDS = {**BETA, "Accept": "text/event-stream"}
 SCRIPT: list[Any] = [
     {"when": "count", "steps": [step for n in range(WORDS) for step in (f"{n} ", {"pause": 0.02})]},
+    {"when": "hesitate", "steps": [*map(str, range(20)), {"pause": 4}, "and so on."]},
     {"when": "and then nothing", "steps": ["One ", {"pause": 3600}]},
     {"when": "Hello", "steps": ["Hello, how can I help you today?"]},
 ]
@@ -147,7 +148,7 @@ def test_a_worker_is_killed_and_another_takes_its_run_over_in_the_same_stream(to
 
 
 def test_a_replica_is_killed_and_the_client_reads_on_at_the_other_byte_for_byte(topology):
-    reading = Reading(topology.base_url, "count").after(10)
+    reading = Reading(topology.base_url, "hesitate").after(10)
     killed = topology.streaming_replica()
     killed.kill()
     first = reading.whole()
