@@ -160,7 +160,7 @@ async def test_those_who_wait_for_each_other_all_the_same_are_told_to_come_again
 async def test_what_a_process_held_that_stopped_in_a_transaction_is_free_again(postgres: Any) -> None:
     """As one that is frozen, or whose machine lost its power: its connection says nothing more."""
     url = postgres._dialer._dsn
-    frozen = await open_database(f"{url}?idle_in_transaction_session_timeout=200", Wake())
+    frozen = await open_database(f"{url}?idle_in_transaction_session_timeout=2000", Wake())
     run, job = await claimed(postgres)
     holds, goes_on = asyncio.Event(), asyncio.Event()
 
