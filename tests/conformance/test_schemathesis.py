@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from tests.conformance.script import SCRIPT
 from tests.conformance.serving import Served, serving
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
+# One answer for whatever is asked: words that are made up may be those at which another script fails.
+SCRIPT = [{"when": "", "steps": ["Something else."]}]
 ENVELOPE = {"message", "type", "param", "code"}
 
 

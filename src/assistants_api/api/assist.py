@@ -13,7 +13,7 @@ from assistants_api.api.parts import Parts
 from assistants_api.api.replies import stream
 from assistants_api.api.routing import StrictRoute, streams, takes
 from assistants_api.domain import ids
-from assistants_api.domain.errors import EngineFailed, Problem
+from assistants_api.domain.errors import EngineFailed, InvalidRequest, Problem
 from assistants_api.domain.event import LogEntry, MessageMoved, RunMoved
 from assistants_api.domain.message import MessageStatus
 from assistants_api.domain.run import Run, RunStatus
@@ -97,9 +97,10 @@ async def _answer(run: Run, entries: AsyncIterator[LogEntry], given: Parts) -> A
         reason = (run.last_error or {}).get("message", f"the run ended {run.status}")
         raise EngineFailed(f"Run {run.id} gave no answer: {reason}")
     if run.status is RunStatus.REQUIRES_ACTION:
-        raise EngineFailed(
+        raise InvalidRequest(
             f"Run {run.id} waits for the output of a function, which /assist cannot give:"
-            " submit it to the run on its thread."
+            " submit it to the run on its thread.",
+            param="assistant_id",
         )
     return AssistResponse(
         response=text,
