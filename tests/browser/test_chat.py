@@ -407,22 +407,26 @@ def test_retry_leaves_an_answer_that_others_have_followed_elsewhere(scripted, vi
 READ_AGAIN = re.compile(r"/runs/run_\w+$")  # among what the page asks for once a run is over
 
 
-def heard_before(page: Page) -> None:
-    """A thread with an answer. The page hears a further run to its end; the first may be over before it is found."""
+def heard_and_not_read_again(page: Page) -> Route:
+    """A thread with two answers; the run of the second is heard to its end, and held when it is read again.
+
+    The first one of a thread may be over before the page finds it.
+    """
     ask(page, "Hello")
     done(page)
     page.reload()
     done(page)
+    held: list[Route] = []
+    page.route(READ_AGAIN, lambda route: held.append(route))
+    ask(page, "Hello again")
+    reading = first(page, held)
+    done(page)
+    return reading
 
 
 def test_an_answer_is_tried_again_though_it_was_not_read_again(scripted, visit):
     page = visit(scripted)
-    heard_before(page)
-    held: list[Route] = []
-    page.route(READ_AGAIN, lambda route: held.append(route))
-    ask(page, "Hello again")
-    first(page, held)
-    done(page)
+    heard_and_not_read_again(page)
 
     with page.expect_response(re.compile(r"/threads/\w+/runs(\?|$)")) as sent:
         page.get_by_role("button", name="Retry").click()
@@ -435,12 +439,7 @@ def test_an_answer_is_tried_again_though_it_was_not_read_again(scripted, visit):
 
 def test_a_question_asked_at_once_takes_nothing_off_the_page(scripted, visit):
     page = visit(scripted)
-    heard_before(page)
-    read: list[Route] = []
-    page.route(READ_AGAIN, lambda route: read.append(route))
-    ask(page, "Hello again")
-    reading = first(page, read)
-    done(page)
+    reading = heard_and_not_read_again(page)
     asked: list[Route] = []
     page.route(re.compile(r"/threads/\w+/runs$"), lambda route: asked.append(route))
     ask(page, "Talk for ever")
