@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 
-from assistants_api.domain.prompt import CallPiece, Part, Started, Stop, Text, Thought
+from assistants_api.domain.prompt import CallPiece, Part, Started, Text, Thought
 from assistants_api.engine.messages import Delta, Deltas, Refused
 
 # Each costs the server process and its client about as much as a small model's token: more of them than this,
@@ -30,12 +30,15 @@ class Outbox:
         urgent: list[Delta | Refused] = []
         for each in told:
             before = self._held.pop(each.turn, None)
+            is_first = each.turn in self._silent
+            self._silent.discard(each.turn)
             if isinstance(each, Refused):
                 urgent += [each] if before is None else [before, each]
-                self._silent.discard(each.turn)
                 continue
+            if each.parts and isinstance(each.parts[-1], Started):
+                self._silent.add(each.turn)
             delta = each if before is None else _joined(before, each)
-            if self._is_urgent(each):
+            if is_first or not all(isinstance(part, Text | Thought | CallPiece) for part in each.parts):
                 urgent.append(delta)
             else:
                 self._held[each.turn] = delta
@@ -56,17 +59,6 @@ class Outbox:
         """Nobody waits for this turn any more."""
         self._held.pop(turn, None)
         self._silent.discard(turn)
-
-    def _is_urgent(self, told: Delta) -> bool:
-        if told.tokens and told.turn in self._silent:
-            self._silent.discard(told.turn)
-            return True
-        for part in told.parts:
-            if isinstance(part, Started) and not told.tokens:
-                self._silent.add(told.turn)
-            elif isinstance(part, Stop):
-                self._silent.discard(told.turn)
-        return not all(isinstance(part, Text | Thought | CallPiece) for part in told.parts)
 
 
 def _joined(before: Delta, told: Delta) -> Delta:
