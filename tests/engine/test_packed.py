@@ -1,5 +1,7 @@
 """Packed layers say what the plain ones say, and what cannot be packed stays as it is."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +10,7 @@ from assistants_api.engine import packed
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.model import Model
 from tests.engine import tiny
-from tests.engine.processor import CAN_PACK, needs_packing
+from tests.engine.processor import CAN_PACK, needs_fbgemm, needs_packing
 
 
 def a_net(dtype=torch.bfloat16) -> nn.Sequential:
@@ -60,6 +62,73 @@ def test_large_layers_in_full_precision_are_packed_and_say_the_same(rows, monkey
     assert count == 1
     assert isinstance(net[0], packed.PackedLinear)
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def saved_in_sixteen_bits(*sizes: int) -> nn.Sequential:
+    """Layers as published checkpoints have them, in full precision."""
+    torch.manual_seed(5)
+    layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
+    return nn.Sequential(*layers).to(torch.bfloat16).float().eval()
+
+
+@needs_fbgemm
+@pytest.mark.parametrize("rows", [1, 2, 7, 40])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_full_precision_over_weights_of_sixteen_bits_keeps_them_in_sixteen(rows, dtype):
+    torch.manual_seed(5)
+    net = (
+        nn.Sequential(nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 256, bias=False))
+        .to(dtype)
+        .float()
+        .eval()
+    )
+    weight = net[0].weight.detach().clone()
+    x = torch.randn(2, rows, 512)
+    with torch.inference_mode():
+        wanted = net(x)
+        count = packed.pack(net)
+        got = net(x)
+
+    assert count == 2
+    assert all(isinstance(layer, packed.HalvedLinear) for layer in (net[0], net[2]))
+    torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(net[0].weight, weight, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("spoiled_by", [1.0 + 2**-12, 1e5])
+def test_weights_that_sixteen_bits_do_not_hold_stay_in_full(spoiled_by):
+    net = saved_in_sixteen_bits(512, 512)
+    with torch.no_grad():
+        net[0].weight[:8] *= spoiled_by
+
+    assert packed.pack(net) == 0
+    assert type(net[0]) is nn.Linear
+
+
+def test_without_fbgemm_large_layers_are_packed_by_onednn(monkeypatch):
+    monkeypatch.setattr(packed.platform, "machine", lambda: "x86_64")
+    net = saved_in_sixteen_bits(1024, 1024, 256)
+
+    def missing(_plain):
+        raise AttributeError("no such operator")
+
+    monkeypatch.setattr(packed, "HalvedLinear", missing)
+
+    assert packed.pack(net) == 1
+    assert isinstance(net[0], packed.PackedLinear)
+    assert type(net[1]) is nn.Linear
+
+
+@needs_fbgemm
+def test_the_bundled_model_keeps_its_weights_in_sixteen_bits():
+    model = Model(EngineConfig(device="cpu"))
+
+    assert model.precision == "float32"
+    assert (
+        sum(isinstance(layer, packed.HalvedLinear) for layer in model.net.modules())
+        == model.packed_layers
+        > 12
+    )
 
 
 def test_models_that_look_at_weights_themselves_find_them(monkeypatch, tmp_path):
