@@ -8,7 +8,8 @@ Peers: transformers' `generate` (all streams in one batch of equal lengths: its 
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
 that is absent is left out, with a word. Models: the bundled one, and Llama shapes of random weights (`100m`, `600m`);
 in all of them the tokens that end an answer are never likeliest, so that every answer has the same length.
-The random ones are in bfloat16 where the processor multiplies it in hardware, else in full precision, for everybody.
+All are saved in bfloat16, as published ones are. Everybody computes in bfloat16 where the processor multiplies it in
+hardware, else (and with the bundled one) in full precision; llama.cpp then takes weights in F16, which is quicker for it.
 
 Our engine guesses no tokens ahead here (`ASSISTANTS_DRAFT_TOKENS=0`): what random weights say repeats itself, which no
 real answer does so well. What guesses bring is a part of its own, on conversations that the bundled model was made for.

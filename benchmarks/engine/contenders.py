@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.engine.models import conversations, question
+from benchmarks.engine.models import computes_in_full, conversations, question
 
 
 @dataclass
@@ -218,7 +218,9 @@ class _Transformers:
         self._tokenizer: Any = AutoTokenizer.from_pretrained(str(folder))
         implementation = "sdpa" if type(self) is Generate else "paged|sdpa"
         self._net: Any = AutoModelForCausalLM.from_pretrained(
-            str(folder), dtype="auto", attn_implementation=implementation
+            str(folder),
+            dtype=torch.float32 if computes_in_full(folder) else torch.bfloat16,
+            attn_implementation=implementation,
         ).eval()
 
     def _ids(self, text: str) -> list[int]:

@@ -2,7 +2,7 @@
 
 Runs under a Python of its own that has llama-cpp-python, gguf and safetensors' dependencies; knows nothing of ours.
 
-    python llama_peer.py FOLDER GGUF
+    python llama_peer.py FOLDER GGUF F16|BF16
 """
 
 import ctypes
@@ -55,8 +55,8 @@ LAYER = {
 }
 
 
-def convert(folder: Path, target: Path) -> None:
-    """Writes a Llama of transformers as GGUF, in the precision that it has."""
+def convert(folder: Path, target: Path, wanted: str) -> None:
+    """Writes a Llama of transformers that was saved in bfloat16 as GGUF, its matrices as `wanted`."""
     import gguf
 
     config = json.loads((folder / "config.json").read_text())
@@ -88,17 +88,17 @@ def convert(folder: Path, target: Path) -> None:
             else:
                 _, _, layer, rest = name.split(".", 3)
                 new = f"blk.{layer}.{LAYER[rest]}"
-            kind = {"F32": np.float32, "BF16": np.uint16}[dtype]
-            weight = np.frombuffer(body, dtype=kind).reshape(shape)
+            weight = np.frombuffer(body, dtype={"BF16": np.uint16}[dtype]).reshape(shape)
             if new.endswith(("attn_q.weight", "attn_k.weight")):
                 weight = permuted(weight, heads if "attn_q" in new else kv_heads)
-            if weight.dtype == np.uint16 and weight.ndim == 1:
-                weight = (weight.astype(np.uint32) << 16).view(np.float32)  # norms are kept in full precision
-            if weight.dtype == np.uint16:
-                weight = np.ascontiguousarray(weight)
+            weight = np.ascontiguousarray(weight)
+            full = (weight.astype(np.uint32) << 16).view(np.float32)
+            if weight.ndim == 1:
+                writer.add_tensor(new, full)  # norms are kept in full precision
+            elif wanted == "BF16":
                 writer.add_tensor(new, weight.view(np.uint8), raw_dtype=gguf.GGMLQuantizationType.BF16)
             else:
-                writer.add_tensor(new, np.ascontiguousarray(weight))
+                writer.add_tensor(new, full.astype(np.float16))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -194,9 +194,9 @@ def main() -> None:
     """The child's side of `benchmarks.engine`."""
     sink = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    folder, target = Path(sys.argv[1]), Path(sys.argv[2])
+    folder, target, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     if not target.exists():
-        convert(folder, target)
+        convert(folder, target, kind)
     llama = Llama(target)
     print("ready", file=sink, flush=True)
     for line in sys.stdin:

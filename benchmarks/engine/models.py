@@ -54,20 +54,19 @@ def prepare(name: str, folder: Path) -> Path:
     from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     from assistants_api.engine.config import BUNDLED_MODEL
-    from assistants_api.engine.machine import has_quick_bf16
 
     tokenizer: Any = AutoTokenizer.from_pretrained(str(BUNDLED_MODEL))
     known = len(tokenizer)
     net: Any
     if name == "bundled":
-        net = AutoModelForCausalLM.from_pretrained(str(BUNDLED_MODEL), dtype=torch.float32)
+        net = AutoModelForCausalLM.from_pretrained(str(BUNDLED_MODEL), dtype=torch.bfloat16)
     else:
         torch.manual_seed(1)
         shape = SHAPES[name]
         config = LlamaConfig(
             **shape, head_dim=64, max_position_embeddings=8192, tie_word_embeddings=True, eos_token_id=2
         )
-        net = LlamaForCausalLM(config).to(torch.bfloat16 if has_quick_bf16() else torch.float32)
+        net = LlamaForCausalLM(config).to(torch.bfloat16)
     ends = {tokenizer.eos_token_id, *tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     with torch.no_grad():
         weight = net.get_input_embeddings().weight
@@ -80,6 +79,13 @@ def prepare(name: str, folder: Path) -> Path:
     net.save_pretrained(str(target))
     tokenizer.save_pretrained(str(target))
     return target
+
+
+def computes_in_full(folder: Path) -> bool:
+    """Whether everybody computes with this model in full precision; all weights are saved in bfloat16."""
+    from assistants_api.engine.machine import has_quick_bf16
+
+    return folder.name == "bundled" or not has_quick_bf16()
 
 
 def question(tokens: int, number: int) -> str:

@@ -15,6 +15,7 @@ import httpx
 from rich.console import Console
 
 from benchmarks.engine.contenders import LOCAL, Answer, Http, Measured
+from benchmarks.engine.models import computes_in_full
 
 HERE = Path(__file__).resolve().parent
 
@@ -71,7 +72,14 @@ def contenders(folder: Path, options: argparse.Namespace, console: Console) -> I
     commands = {name: [*rendered, name, "--folder", str(folder)] for name in wanted(options)}
     if len(commands) > 1 and options.llama_python:
         gguf = folder.parent / f"{folder.name}.gguf"
-        commands["llama.cpp"] = [options.llama_python, str(HERE / "llama_peer.py"), str(folder), str(gguf)]
+        kind = "F16" if computes_in_full(folder) else "BF16"
+        commands["llama.cpp"] = [
+            options.llama_python,
+            str(HERE / "llama_peer.py"),
+            str(folder),
+            str(gguf),
+            kind,
+        ]
     elif len(commands) > 1:
         console.print("llama.cpp is left out: no --llama-python")
     try:
@@ -106,12 +114,13 @@ def servers(folder: Path, options: argparse.Namespace, console: Console) -> Iter
         ) as served:
             found["ours over HTTP"] = Http(served.base_url, "m")
             port = free_port()
+            dtype = "float32" if computes_in_full(folder) else "bfloat16"
             command = [str(Path(sys.executable).parent / "transformers"), "serve", str(folder)]
             process = None
             if "transformers serve" not in options.skip:
                 with (folder.parent / "peers.log").open("ab") as log:
                     process = subprocess.Popen(
-                        [*command, "--port", str(port), "--continuous-batching", "--dtype", "auto"],
+                        [*command, "--port", str(port), "--continuous-batching", "--dtype", dtype],
                         stdout=log,
                         stderr=log,
                     )
