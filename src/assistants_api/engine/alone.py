@@ -27,6 +27,7 @@ from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import CannotLoadModel, Model
 from assistants_api.engine.rows import Row
+from assistants_api.engine.threads import Threads
 
 # How long a step waits for a token before it looks whether the model still goes from layer to layer.
 _LOOK_AGAIN = 1.0
@@ -55,6 +56,7 @@ class Alone:
         self._steps = self._generated = self._read = 0
         self._measures = Measures()
         self._step_time = 0.0
+        self._threads = Threads.of(model, config)
 
     @property
     def is_idle(self) -> bool:
@@ -88,6 +90,7 @@ class Alone:
             "generated_tokens": self._generated,
             "read_tokens": self._read,
             "reused_tokens": 0,
+            "threads": self._threads.now,
             "measures": self._measures.told(),
         }
 
@@ -159,7 +162,9 @@ class Alone:
         self._measures.batch_rows.note(1)
         if row.said_at is None:
             self._read += len(row.ids)
-        row.said_at = self._measures.token(row.arrived, row.said_at)
+        before, row.said_at = row.said_at, self._measures.token(row.arrived, row.said_at)
+        if before is not None:
+            self._threads.stepped(1, row.said_at - before)
 
     def next_token(self, row: Row, logits: torch.Tensor) -> int:
         """Chooses and says the row's next token, by `logits` `[1, vocabulary]`."""

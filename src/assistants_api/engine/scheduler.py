@@ -17,6 +17,7 @@ from assistants_api.engine.memory import Memory
 from assistants_api.engine.messages import Delta, Refused
 from assistants_api.engine.model import Model
 from assistants_api.engine.rows import Row
+from assistants_api.engine.threads import Threads
 
 _LEAST_CHUNK = 32
 _LEAST_STALL = 0.01
@@ -46,6 +47,7 @@ class Scheduler:
         self._measures = Measures()
         self._step_time = 0.0
         self._first_token = 0.0
+        self._threads = Threads.of(model, config)
 
     @property
     def is_idle(self) -> bool:
@@ -88,6 +90,7 @@ class Scheduler:
             "drafted_tokens": self._drafted_tokens,
             "accepted_tokens": self._accepted_tokens,
             "paused_rows": self._paused,
+            "threads": self._threads.now,
             **self._memory.details(),
             "measures": self._measures.told(),
         }
@@ -266,6 +269,8 @@ class Scheduler:
         self._sweep()
         spent = time.monotonic() - began
         self._decode_time += 0.2 * (spent - self._decode_time) if self._decode_time else spent
+        if width == 1:
+            self._threads.stepped(len(rows), spent)
         rate = (self._generated - before) / max(1e-6, spent)
         self._decode_rate += 0.1 * (rate - self._decode_rate)
 
