@@ -109,11 +109,14 @@ def _randomize_biases(folder: Path) -> None:
     net.save_pretrained(folder)
 
 
+@pytest.mark.parametrize("least", [0, 1 << 30])  # the smallest layer that is packed
 def test_a_step_that_says_something_else_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    from assistants_api.engine import packed
     from assistants_api.engine.fused import FusedForward
 
+    monkeypatch.setattr(packed, "_LEAST_WEIGHTS", least)
     right = FusedForward.__call__
     monkeypatch.setattr(FusedForward, "__call__", lambda self, *asked: right(self, *asked) * 1.01)
 

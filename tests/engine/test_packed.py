@@ -1,15 +1,17 @@
 """Packed layers say what the plain ones say, and what cannot be packed stays as it is."""
 
+import copy
 from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from assistants_api.engine import packed
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.model import Model
-from tests.engine import tiny
+from tests.engine import test_alone, test_architectures, tiny
 from tests.engine.processor import CAN_PACK, needs_fbgemm, needs_packing
 
 
@@ -117,6 +119,67 @@ def test_without_fbgemm_large_layers_are_packed_by_onednn(monkeypatch):
     assert packed.pack(net) == 1
     assert isinstance(net[0], packed.PackedLinear)
     assert type(net[1]) is nn.Linear
+
+
+class Tied(nn.Module):
+    """An embedding whose weights are the output layer's too, and a layer between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(40, 512)
+        self.layer = nn.Linear(512, 512)
+        self.norm = nn.LayerNorm(512)
+        self.output = nn.Linear(512, 40, bias=False)
+        self.output.weight = self.embedding.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.output(self.norm(self.layer(self.embedding(ids))))
+        return out
+
+
+@pytest.mark.parametrize("is_x86", [True, False])
+def test_a_net_that_was_saved_in_sixteen_bits_is_widened_layer_by_layer(is_x86, monkeypatch):
+    if not is_x86:
+        monkeypatch.setattr(packed.platform, "machine", lambda: "arm64")
+    torch.manual_seed(5)
+    net = Tied().to(torch.bfloat16).eval()
+    wanted = copy.deepcopy(net).float()
+    ids = torch.arange(40)[None]
+
+    packed.widen(net)
+    assert net.layer.weight.dtype == torch.bfloat16
+    assert net.embedding.weight.dtype == net.layer.bias.dtype == net.norm.weight.dtype == torch.float32
+    packed.pack(net, full=True)
+
+    assert {each.dtype for each in net.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        torch.testing.assert_close(net(ids), wanted(ids), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["llama 3", "qwen3", "gemma 3", "mixtral", "gpt-2", "mamba", "t5"])
+@pytest.mark.parametrize("least", [0, 1 << 30])
+def test_a_checkpoint_in_sixteen_bits_says_in_full_precision_what_it_says_in_transformers(
+    name, least, tmp_path, monkeypatch
+):
+    alone = {name: (name, changes) for name, (changes, _) in test_alone.TABLE.items()}
+    kind, changes = {**test_architectures.TABLE, **alone}[name]
+    monkeypatch.setattr(packed, "_LEAST_HALVED", least)
+    monkeypatch.setattr(packed, "_LEAST_WEIGHTS", least)
+    folder = tiny.build(tmp_path, kind=kind, **changes)
+    has_encoder = kind == "t5"
+    loader = AutoModelForSeq2SeqLM if has_encoder else AutoModelForCausalLM
+    loader.from_pretrained(folder, dtype=torch.bfloat16).save_pretrained(folder)
+    plain = loader.from_pretrained(folder, dtype=torch.float32).eval()
+    ids = torch.arange(3, 20)[None]
+    asked = {"input_ids": ids, **({"decoder_input_ids": ids} if has_encoder else {})}
+
+    model = Model(EngineConfig(model=folder, dtype="fp32", device="cpu"))
+
+    assert bool(model.packed_layers) == (least == 0 and "fbgemm" in torch.backends.quantized.supported_engines)
+    assert {each.dtype for each in model.net.parameters()} == {torch.float32}
+    with torch.inference_mode():
+        wanted, got = plain(**asked).logits, model.net(**asked).logits
+    torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4)
 
 
 @needs_fbgemm

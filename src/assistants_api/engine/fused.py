@@ -61,7 +61,7 @@ class FusedForward:
         return torch.cat((queries, attention.k_norm.weight.expand(self._key_heads, -1)))
 
     def undo(self) -> None:
-        """Gives `net` its separate layers back; only before the joined ones are packed."""
+        """Gives `net` its separate layers back, plain ones."""
         for layer in self._layers:
             for name, (whole, parts) in _JOINED.items():
                 _separate(getattr(layer, name), whole, parts)

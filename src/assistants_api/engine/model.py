@@ -16,7 +16,7 @@ from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.fused import MODEL_TYPES, FusedForward
 from assistants_api.engine.kv import KvBlock
-from assistants_api.engine.packed import pack
+from assistants_api.engine.packed import PackedLinear, pack, widen
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
@@ -60,7 +60,8 @@ class Model:
         is_int8 = config.dtype == "int8"
         if is_int8 and self.device.type != "cpu":
             raise CannotLoadModel("ASSISTANTS_DTYPE=int8 is for CPUs; load a quantised checkpoint elsewhere.")
-        self.net = _weights(source, settings, "bf16" if is_int8 else config.dtype, self.device)
+        dtype = "bf16" if is_int8 else config.dtype
+        self.net, is_full = _weights(source, settings, dtype, self.device, may_widen=config.adapter is None)
         if config.adapter is not None:
             self.net = _adapted(self.net, config.adapter)
         self.config = self.net.config.get_text_config()
@@ -83,14 +84,12 @@ class Model:
         self.read_rate = 2000.0  # tokens a second, of a prompt
         self._compiled: Step | None = None
         self._fused: FusedForward | None = None
-        if not config.is_compiled:
-            self._fuse()  # before weights are packed: the joined ones are
+        self._compiles = config.is_compiled
         self.packed_layers = 0
-        if self.device.type == "cpu":
-            self.packed_layers = pack(self.net, int8=is_int8, for_compiler=config.is_compiled)
+        self._prepare(partial(pack, int8=is_int8, full=is_full, for_compiler=config.is_compiled))
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
         self.alone_because = self._reason_to_be_alone()
-        if config.is_compiled and self.alone_because is None:
+        if self._compiles and self.alone_because is None:
             self._compile()
         self.grammars = self._grammars()
 
@@ -165,19 +164,32 @@ class Model:
         if self._is_proved("compiled step", partial(self._by_program, step), reads=False):
             self._compiled = step
 
-    def _fuse(self) -> None:
-        """Forwards in few operations, likewise, for the models that they are written for."""
-        if self.config.model_type not in MODEL_TYPES or len(self._kinds) > 1:
+    def _prepare(self, packing: Callable[[Any], int]) -> None:
+        """Packs weights; for the models that it is written for, with the layers of the fused forward."""
+        joined = self._joined()
+        self._pack(packing)
+        if joined is None:
             return
+        if self._is_proved("fused forward", partial(self._by_fused, joined), reads=True):
+            self._fused = joined
+        else:
+            joined.undo()
+            self._pack(packing)
+
+    def _joined(self) -> FusedForward | None:
+        """The forward over layers that take the place of those that it joins."""
+        if self._compiles or self.config.model_type not in MODEL_TYPES or len(self._kinds) > 1:
+            return None
         try:
-            forward = FusedForward(self.net)
+            return FusedForward(self.net)
         except (AttributeError, TypeError) as error:
             log.warning("the fused forward is not used: %s", error)
-            return
-        if self._is_proved("fused forward", partial(self._by_fused, forward), reads=True):
-            self._fused = forward
-        else:
-            forward.undo()
+            return None
+
+    def _pack(self, packing: Callable[[Any], int]) -> None:
+        if self.device.type == "cpu":
+            packing(self.net)
+            self.packed_layers = sum(isinstance(layer, PackedLinear) for layer in self.net.modules())
 
     def _is_proved(self, name: str, quick: Forward, *, reads: bool) -> bool:
         """Whether a forward gives the plain one's logits, for one token of each row after a prompt of eight.
@@ -318,16 +330,26 @@ def _device(wanted: str) -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
+def _weights(
+    source: str, settings: Any, dtype: str, device: torch.device, *, may_widen: bool
+) -> tuple[Any, bool]:
+    """The model, and whether it computes in full precision.
+
+    `may_widen`: its matrices may then stay in the sixteen bits that they were saved in until they are packed.
+    """
     names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
     names |= {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
     if dtype != "auto" and dtype not in names:
         raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16, fp32 or int8.")
+    wanted = names.get(dtype)
+    is_quantised = getattr(settings, "quantization_config", None) is not None
+    may_widen = may_widen and not is_quantised and device.type == "cpu"
     net: Any
     kind: Any = AutoModelForCausalLM
-    if getattr(config, "is_encoder_decoder", False):
+    if getattr(settings, "is_encoder_decoder", False):
         kind = AutoModelForSeq2SeqLM
-    load: dict[str, Any] = {"dtype": names.get(dtype, "auto"), "config": config}
+    as_saved = wanted is None or (wanted == torch.float32 and may_widen)
+    load: dict[str, Any] = {"dtype": "auto" if as_saved else wanted, "config": settings}
     try:
         net = kind.from_pretrained(source, attn_implementation="sdpa", **load)
         net.set_attn_implementation(attention.NAME)
@@ -335,9 +357,13 @@ def _weights(source: str, config: Any, dtype: str, device: torch.device) -> Any:
         if "scaled_dot_product" not in str(error) and "sdpa" not in str(error):
             raise
         net = kind.from_pretrained(source, attn_implementation="eager", **load)
-    if dtype == "auto" and getattr(net, "hf_quantizer", None) is None:
-        net = net.to(_best_dtype(net, device))
-    return net.to(device).eval()
+    if getattr(net, "hf_quantizer", None) is None:
+        wanted = wanted or _best_dtype(net, device)
+        if wanted == torch.float32 and may_widen:
+            widen(net)
+        else:
+            net = net.to(wanted)
+    return net.to(device).eval(), wanted == torch.float32
 
 
 def _adapted(net: Any, folder: Path) -> Any:

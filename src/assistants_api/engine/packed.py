@@ -101,10 +101,25 @@ class HalvedLinear(PackedLinear):
         return out
 
 
-def pack(net: nn.Module, *, int8: bool = False, for_compiler: bool = False) -> int:
+def widen(net: nn.Module) -> None:
+    """Full precision for all but the matrices of plain linear layers, which `pack` takes as they are.
+
+    So a model that was saved in sixteen bits never takes the memory of all its weights in thirty-two.
+    """
+    for module in net.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.is_floating_point() and not (type(module) is nn.Linear and name == "weight"):
+                parameter.data = parameter.data.float()
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_floating_point():
+                setattr(module, name, buffer.float())
+
+
+def pack(net: nn.Module, *, int8: bool = False, full: bool = False, for_compiler: bool = False) -> int:
     """Packs the plain linear layers of a model on a CPU, in place; how many were packed.
 
-    Eight bits go with bfloat16. torch's compiler cannot read layers that are packed in full precision.
+    `full` is for a net that was widened: layers that stay plain are in full precision too. Eight bits go with
+    bfloat16. torch's compiler cannot read layers that are packed in full precision.
     """
     packed = 0
     failed: set[type[PackedLinear]] = set()
@@ -113,15 +128,34 @@ def pack(net: nn.Module, *, int8: bool = False, for_compiler: bool = False) -> i
             for name, child in list(module.named_children()):
                 if type(child) is not nn.Linear:
                     continue
-                for kind in _kinds(child.weight, int8=int8, for_compiler=for_compiler):
-                    if kind in failed:
-                        continue
-                    if (made := _proved(child, kind)) is not None:
-                        setattr(module, name, made)
-                        packed += 1
-                        break
-                    failed.add(kind)
+                plain = _in_full(child) if full else child
+                kinds = _kinds(plain.weight, int8=int8, for_compiler=for_compiler)
+                made = _first_proved(plain, kinds, failed)
+                setattr(module, name, made or plain)
+                packed += made is not None
     return packed
+
+
+def _in_full(layer: nn.Linear) -> nn.Linear:
+    """The layer itself, if it is in full precision, or one that is."""
+    if layer.weight.dtype == torch.float32:
+        return layer
+    wide = nn.Linear(layer.in_features, layer.out_features, bias=False, device="meta")
+    wide.weight = nn.Parameter(layer.weight.detach().float(), requires_grad=False)
+    wide.bias = layer.bias
+    return wide
+
+
+def _first_proved(
+    plain: nn.Linear, kinds: list[type[PackedLinear]], failed: set[type[PackedLinear]]
+) -> PackedLinear | None:
+    """The layer as the first of these kinds that can be, without those that have `failed` before."""
+    for kind in kinds:
+        if kind not in failed:
+            if (made := _proved(plain, kind)) is not None:
+                return made
+            failed.add(kind)
+    return None
 
 
 def _kinds(weight: torch.Tensor, *, int8: bool, for_compiler: bool) -> list[type[PackedLinear]]:
