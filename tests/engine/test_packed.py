@@ -175,7 +175,9 @@ def test_a_checkpoint_in_sixteen_bits_says_in_full_precision_what_it_says_in_tra
 
     model = Model(EngineConfig(model=folder, dtype="fp32", device="cpu"))
 
-    assert bool(model.packed_layers) == (least == 0 and "fbgemm" in torch.backends.quantized.supported_engines)
+    assert bool(model.packed_layers) == (
+        least == 0 and "fbgemm" in torch.backends.quantized.supported_engines
+    )
     assert {each.dtype for each in model.net.parameters()} == {torch.float32}
     with torch.inference_mode():
         wanted, got = plain(**asked).logits, model.net(**asked).logits
