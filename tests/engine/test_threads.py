@@ -3,6 +3,7 @@
 import random
 
 import pytest
+import torch
 
 from assistants_api.engine.threads import Threads
 
@@ -77,9 +78,9 @@ def test_a_neighbour_is_noticed_before_the_next_trial_is_due():
 
 def test_steps_of_other_rows_are_not_compared():
     machine = Machine(2)
-    for number in range(3000):  # steps with the other number of threads always have few rows
+    for _ in range(3000):  # steps with the other number of threads always have few rows
         few = machine.using == 1
-        machine.threads.stepped(1 if few else 16, machine.seconds() * (0.1 if few else 1.0) + number * 0)
+        machine.threads.stepped(1 if few else 16, machine.seconds() * (0.1 if few else 1.0))
 
     assert machine.threads.now == 2
 
@@ -97,3 +98,34 @@ def test_one_core_is_left_alone():
     machine.run(60)
 
     assert machine.steps.count(1) == len(machine.steps)
+
+
+@pytest.mark.model
+def test_an_answer_is_the_same_whatever_is_tried_meanwhile(tmp_path, monkeypatch):
+    from assistants_api.engine import threads
+    from assistants_api.engine.config import EngineConfig
+    from assistants_api.engine.model import Model
+    from tests.engine import tiny
+    from tests.engine.conftest import a_prompt
+    from tests.engine.test_scheduler import Loop, generated
+
+    tried = []
+    use = torch.set_num_threads
+
+    def noted(count: int) -> None:
+        tried.append(count)
+        use(count)
+
+    model = Model(EngineConfig(model=tiny.build(tmp_path), dtype="fp32", device="cpu"))
+    monkeypatch.setattr(threads, "_FIRST_WAIT", 0.0)
+    monkeypatch.setattr(torch, "set_num_threads", noted)
+    use(2)
+    try:
+        loop = Loop(model)
+        loop.submit(1, a_prompt("hello", max_tokens=40))
+        loop.run()
+    finally:
+        use(1)
+
+    assert set(tried) == {1, 2}
+    assert loop.tokens[1] == generated(model, a_prompt("hello", max_tokens=40), 40)

@@ -94,9 +94,8 @@ class Threads:
         if is_better:
             self._level, self._others = trial.there, []
         elif trial.ratio > _LOSS:
-            self._others = [
-                each for each in self._others if (each > self._level) != (trial.there > self._level)
-            ]
+            is_upward = trial.there > self._level
+            self._others = [each for each in self._others if (each > self._level) != is_upward]
         if not self._others:
             self._wait = _FIRST_WAIT if is_better else min(_LONGEST_WAIT, 2 * self._wait)
             self._spent = 0.0
@@ -115,9 +114,7 @@ class _Trial:
     def __init__(self, here: int, there: int) -> None:
         self.there = there
         self._here = here
-        self._first: tuple[int, float] | None = (
-            None  # rows and seconds of a step that waits for its neighbour
-        )
+        self._first: tuple[int, float] | None = None  # of two steps: rows and seconds
         self._ratios: list[float] = []
         self._pairs = 0
 
