@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         None, description="Folder with a LoRA adapter for the model; needs the extra 'lora'."
     )
     dedicated: bool = Field(
-        False, description="The cores are the model's alone: waiting threads spin. Slow on shared machines."
+        False, description="The cores are the model's alone: its threads spin. Slow on shared machines."
     )
     compile: bool = Field(
         False, description="Compile the decode step at load: quicker for small models and few streams."

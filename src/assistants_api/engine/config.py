@@ -11,11 +11,12 @@ class EngineConfig:
     """Which model runs, where, and within which limits.
 
     `model` is a local folder or a hub id; `adapter` a folder with a LoRA adapter for it. `is_compiled`
-    makes one program of a decode step at load, which takes a C++ compiler. `threads` None means
-    the cores that this process may use. `kv_bytes` None means a share of the memory that is free after the
-    model is loaded. `draft_tokens` is how many tokens of one answer a step may guess ahead. `dedicated` lets
-    idle threads spin: quicker on a machine of its own, much slower on a shared one. A child that has been
-    silent for `silent_after` seconds, or in one step for `stuck_after`, is taken for hung and replaced.
+    makes one program of a decode step at load, which takes a C++ compiler. `threads` is how many may share a
+    step, fewer where that is quicker; None means the cores that this process may use. `dedicated` keeps their
+    number and lets them wait for each other awake without end: for cores that nobody else uses. `kv_bytes`
+    None means a share of the memory that is free after the model is loaded. `draft_tokens` is how many tokens
+    of one answer a step may guess ahead. A child that has been silent for `silent_after` seconds, or in one
+    step for `stuck_after`, is taken for hung and replaced.
     """
 
     model: str | Path = BUNDLED_MODEL
