@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
+from assistants_api.engine import model as model_module
 from assistants_api.engine import packed
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.model import Model
@@ -182,6 +183,16 @@ def test_a_checkpoint_in_sixteen_bits_says_in_full_precision_what_it_says_in_tra
     with torch.inference_mode():
         wanted, got = plain(**asked).logits, model.net(**asked).logits
     torch.testing.assert_close(got, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_eight_bits_where_they_cannot_be_held_are_left_to_auto(tmp_path, monkeypatch, caplog):
+    """bfloat16 without its units would be several times slower than full precision."""
+    monkeypatch.setattr(model_module, "can_hold_eight_bits", lambda: False)
+
+    model = Model(EngineConfig(model=tiny.build(tmp_path), dtype="int8", device="cpu"))
+
+    assert model.precision == "float32"
+    assert "ASSISTANTS_DTYPE=int8 is for processors with AVX-512" in caplog.text
 
 
 @needs_fbgemm

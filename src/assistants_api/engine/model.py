@@ -16,7 +16,7 @@ from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.fused import MODEL_TYPES, FusedForward
 from assistants_api.engine.kv import KvBlock
-from assistants_api.engine.packed import PackedLinear, pack, widen
+from assistants_api.engine.packed import PackedLinear, can_hold_eight_bits, pack, widen
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
@@ -61,6 +61,9 @@ class Model:
         if is_int8 and self.device.type != "cpu":
             raise CannotLoadModel("ASSISTANTS_DTYPE=int8 is for CPUs; load a quantised checkpoint elsewhere.")
         dtype = "bf16" if is_int8 else config.dtype
+        if is_int8 and not can_hold_eight_bits():
+            log.warning("ASSISTANTS_DTYPE=int8 is for processors with AVX-512: the model runs as with auto")
+            is_int8, dtype = False, "auto"
         self.net, is_full = _weights(source, settings, dtype, self.device, may_widen=config.adapter is None)
         if config.adapter is not None:
             self.net = _adapted(self.net, config.adapter)

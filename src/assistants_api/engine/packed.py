@@ -101,6 +101,14 @@ class HalvedLinear(PackedLinear):
         return out
 
 
+def can_hold_eight_bits() -> bool:
+    """Whether oneDNN packs bfloat16 here, beside which eight bits are kept."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (RuntimeError, AttributeError):
+        return False
+
+
 def widen(net: nn.Module) -> None:
     """Full precision for all but the matrices of plain linear layers, which `pack` takes as they are.
 
