@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from assistants_api.engine.config import EngineConfig
-from assistants_api.engine.model import CannotLoadModel, Model
+from assistants_api.engine.model import Model
+from assistants_api.engine.weights import CannotLoadModel
 from tests.engine.conftest import a_prompt
 from tests.engine.processor import CAN_PACK
 from tests.engine.test_scheduler import Loop

@@ -220,7 +220,8 @@ async def test_a_model_that_cannot_load_says_why_at_once(
 async def test_a_folder_that_is_not_there_is_taken_for_a_folder_and_for_no_hub_id(
     tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from assistants_api.engine.model import CannotLoadModel, Model
+    from assistants_api.engine.model import Model
+    from assistants_api.engine.weights import CannotLoadModel
 
     monkeypatch.chdir(tmp_path)
     place = place.format(tmp_path)
@@ -230,7 +231,8 @@ async def test_a_folder_that_is_not_there_is_taken_for_a_folder_and_for_no_hub_i
 
 
 async def test_a_file_is_no_model(tmp_path: Path) -> None:
-    from assistants_api.engine.model import CannotLoadModel, Model
+    from assistants_api.engine.model import Model
+    from assistants_api.engine.weights import CannotLoadModel
 
     (tmp_path / "model.gguf").write_bytes(b"GGUF")
 
@@ -241,7 +243,8 @@ async def test_a_file_is_no_model(tmp_path: Path) -> None:
 
 
 async def test_a_folder_without_a_tokenizer_is_no_model(tiny_folder: Path, tmp_path: Path) -> None:
-    from assistants_api.engine.model import CannotLoadModel, Model
+    from assistants_api.engine.model import Model
+    from assistants_api.engine.weights import CannotLoadModel
 
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes((tiny_folder / name).read_bytes())

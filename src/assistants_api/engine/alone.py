@@ -25,9 +25,10 @@ from assistants_api.engine.batch import chosen
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.measures import Measures
 from assistants_api.engine.messages import Delta, Refused
-from assistants_api.engine.model import CannotLoadModel, Model
+from assistants_api.engine.model import Model
 from assistants_api.engine.rows import Row
 from assistants_api.engine.threads import Threads
+from assistants_api.engine.weights import CannotLoadModel
 
 # How long a step waits for a token before it looks whether the model still goes from layer to layer.
 _LOOK_AGAIN = 1.0

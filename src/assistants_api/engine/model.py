@@ -5,22 +5,22 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
-from assistants_api.engine import attention, machine
+from assistants_api.engine import attention
 from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.fused import MODEL_TYPES, FusedForward
 from assistants_api.engine.kv import KvBlock
-from assistants_api.engine.packed import PackedLinear, can_hold_eight_bits, pack, widen
+from assistants_api.engine.packed import PackedLinear, can_hold_eight_bits, pack
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
 from assistants_api.engine.text import CLOSE, OPEN
+from assistants_api.engine.weights import SMALL, CannotLoadModel, adapted, check_place, device_for, load
 
 if TYPE_CHECKING:
     from assistants_api.engine.grammar import Grammars
@@ -30,11 +30,6 @@ log = logging.getLogger(__name__)
 Forward = Callable[[KvBlock, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 _ATTENTION = {"full_attention", "sliding_attention"}
-_SMALL = 32_000_000  # parameters below which fp32 is as quick as bf16, and one thread as two
-
-
-class CannotLoadModel(Exception):
-    """Why this model does not run here."""
 
 
 class _NotSteppable(Exception):
@@ -49,14 +44,14 @@ class Model:
 
     def __init__(self, config: EngineConfig) -> None:
         source = str(config.model)
-        _check_place(source)
+        check_place(source)
         settings = AutoConfig.from_pretrained(source)
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         if not self.ids("Hello"):  # some are made of nothing where there is no file for them
             raise CannotLoadModel(f"The model {source} has no tokenizer (tokenizer.json is missing).")
         self.template = Template(self.tokenizer)
         self.pieces = Pieces(self.tokenizer)
-        self.device = _device(config.device)
+        self.device = device_for(config.device)
         is_int8 = config.dtype == "int8"
         if is_int8 and self.device.type != "cpu":
             raise CannotLoadModel("ASSISTANTS_DTYPE=int8 is for CPUs; load a quantised checkpoint elsewhere.")
@@ -64,9 +59,9 @@ class Model:
         if is_int8 and not can_hold_eight_bits():
             log.warning("ASSISTANTS_DTYPE=int8 is for processors with AVX-512: the model runs as with auto")
             is_int8, dtype = False, "auto"
-        self.net, is_full = _weights(source, settings, dtype, self.device, may_widen=config.adapter is None)
+        self.net, is_full = load(source, settings, dtype, self.device, may_widen=config.adapter is None)
         if config.adapter is not None:
-            self.net = _adapted(self.net, config.adapter)
+            self.net = adapted(self.net, config.adapter)
         self.config = self.net.config.get_text_config()
         self.layers: int = self.config.num_hidden_layers
         self._kinds = _kinds(self.config)
@@ -105,7 +100,7 @@ class Model:
     @property
     def is_small(self) -> bool:
         """One core is as quick as two."""
-        return self.parameters < _SMALL and self.device.type == "cpu"
+        return self.parameters < SMALL and self.device.type == "cpu"
 
     def ids(self, text: str) -> list[int]:
         """The tokens of a rendered text."""
@@ -308,90 +303,6 @@ class Model:
             if turn_end in self.template.source and turn_end in vocabulary:
                 found.add(vocabulary[turn_end])
         return frozenset(found)
-
-
-def _check_place(source: str) -> None:
-    """What can only be meant as a folder must be one with a model."""
-    folder = Path(source)
-    if folder.is_file():
-        raise CannotLoadModel(
-            f"{source} is a file; a model is a folder with config.json, weights and a tokenizer. A GGUF file"
-            " is for a server like llama.cpp, with ASSISTANTS_ENGINE=remote."
-        )
-    is_path = folder.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1
-    if is_path and not folder.exists():
-        raise CannotLoadModel(f"There is no folder {source}.")
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise CannotLoadModel(f"The folder {source} holds no model (config.json is missing).")
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _weights(
-    source: str, settings: Any, dtype: str, device: torch.device, *, may_widen: bool
-) -> tuple[Any, bool]:
-    """The model, and whether it computes in full precision.
-
-    `may_widen`: its matrices may then stay in the sixteen bits that they were saved in until they are packed.
-    """
-    names = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    names |= {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
-    if dtype != "auto" and dtype not in names:
-        raise CannotLoadModel(f"Unknown dtype '{dtype}'. Use auto, bf16, fp16, fp32 or int8.")
-    wanted = names.get(dtype)
-    is_quantised = getattr(settings, "quantization_config", None) is not None
-    may_widen = may_widen and not is_quantised and device.type == "cpu"
-    net: Any
-    kind: Any = AutoModelForCausalLM
-    if getattr(settings, "is_encoder_decoder", False):
-        kind = AutoModelForSeq2SeqLM
-    as_saved = wanted is None or (wanted == torch.float32 and may_widen)
-    load: dict[str, Any] = {"dtype": "auto" if as_saved else wanted, "config": settings}
-    try:
-        net = kind.from_pretrained(source, attn_implementation="sdpa", **load)
-        net.set_attn_implementation(attention.NAME)
-    except ValueError as error:
-        if "scaled_dot_product" not in str(error) and "sdpa" not in str(error):
-            raise
-        net = kind.from_pretrained(source, attn_implementation="eager", **load)
-    if getattr(net, "hf_quantizer", None) is None:
-        wanted = wanted or _best_dtype(net, device)
-        if wanted == torch.float32 and may_widen:
-            widen(net)
-        else:
-            net = net.to(wanted)
-    return net.to(device).eval(), wanted == torch.float32
-
-
-def _adapted(net: Any, folder: Path) -> Any:
-    """The model with a LoRA adapter added to its weights; no step is slower for it."""
-    if not (folder / "adapter_config.json").is_file():
-        raise CannotLoadModel(f"The folder {folder} holds no adapter (adapter_config.json is missing).")
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise CannotLoadModel(
-            f"ASSISTANTS_ADAPTER needs pip install 'assistants-api[lora]': {error}"
-        ) from error
-    try:
-        adapted: Any = PeftModel.from_pretrained(net, str(folder))
-        return adapted.merge_and_unload().eval()
-    except (RuntimeError, ValueError, KeyError) as error:
-        words = " ".join(str(error).split())[:300]
-        raise CannotLoadModel(f"The adapter {folder} does not fit the model: {words}") from error
-
-
-def _best_dtype(net: Any, device: torch.device) -> torch.dtype:
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    is_small = sum(p.numel() for p in net.parameters()) < _SMALL
-    return torch.bfloat16 if machine.has_quick_bf16() and not is_small else torch.float32
 
 
 def _kinds(config: Any) -> frozenset[str]:

@@ -143,8 +143,9 @@ def serve(pipe: Pipe, config: EngineConfig) -> None:
         import transformers
 
         from assistants_api.engine.alone import Alone
-        from assistants_api.engine.model import CannotLoadModel, Model
+        from assistants_api.engine.model import Model
         from assistants_api.engine.scheduler import Scheduler
+        from assistants_api.engine.weights import CannotLoadModel
 
         transformers.utils.logging.set_verbosity_error()
         transformers.utils.logging.disable_progress_bar()
