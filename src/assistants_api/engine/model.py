@@ -15,7 +15,7 @@ from assistants_api.engine.compiled import Step
 from assistants_api.engine.config import EngineConfig
 from assistants_api.engine.fused import MODEL_TYPES, FusedForward
 from assistants_api.engine.kv import KvBlock
-from assistants_api.engine.packed import PackedLinear, can_hold_eight_bits, pack
+from assistants_api.engine.packed import PackedLinear, can_pack_bfloat16, pack
 from assistants_api.engine.pieces import Pieces
 from assistants_api.engine.proof import says_the_same
 from assistants_api.engine.template import Template
@@ -56,7 +56,7 @@ class Model:
         if is_int8 and self.device.type != "cpu":
             raise CannotLoadModel("ASSISTANTS_DTYPE=int8 is for CPUs; load a quantised checkpoint elsewhere.")
         dtype = "bf16" if is_int8 else config.dtype
-        if is_int8 and not can_hold_eight_bits():
+        if is_int8 and not can_pack_bfloat16():
             log.warning("ASSISTANTS_DTYPE=int8 is for processors with AVX-512: the model runs as with auto")
             is_int8, dtype = False, "auto"
         self.net, is_full = load(source, settings, dtype, self.device, may_widen=config.adapter is None)
@@ -82,12 +82,12 @@ class Model:
         self.read_rate = 2000.0  # tokens a second, of a prompt
         self._compiled: Step | None = None
         self._fused: FusedForward | None = None
-        self._compiles = config.is_compiled
         self.packed_layers = 0
-        self._prepare(partial(pack, int8=is_int8, full=is_full, for_compiler=config.is_compiled))
+        packing = partial(pack, int8=is_int8, full=is_full, for_compiler=config.is_compiled)
+        self._prepare(packing, fuses=not config.is_compiled)
         self.precision = "int8" if is_int8 and self.packed_layers else str(self.dtype).removeprefix("torch.")
         self.alone_because = self._reason_to_be_alone()
-        if self._compiles and self.alone_because is None:
+        if config.is_compiled and self.alone_because is None:
             self._compile()
         self.grammars = self._grammars()
 
@@ -162,9 +162,9 @@ class Model:
         if self._is_proved("compiled step", partial(self._by_program, step), reads=False):
             self._compiled = step
 
-    def _prepare(self, packing: Callable[[Any], int]) -> None:
+    def _prepare(self, packing: Callable[[Any], int], *, fuses: bool) -> None:
         """Packs weights; for the models that it is written for, with the layers of the fused forward."""
-        joined = self._joined()
+        joined = self._joined() if fuses else None
         self._pack(packing)
         if joined is None:
             return
@@ -176,7 +176,7 @@ class Model:
 
     def _joined(self) -> FusedForward | None:
         """The forward over layers that take the place of those that it joins."""
-        if self._compiles or self.config.model_type not in MODEL_TYPES or len(self._kinds) > 1:
+        if self.config.model_type not in MODEL_TYPES or len(self._kinds) > 1:
             return None
         try:
             return FusedForward(self.net)

@@ -25,9 +25,7 @@ _ROWS = 3  # of the proof
 _MOST_ERROR = {torch.bfloat16: 0.02, torch.float32: 1e-4}
 _LEAST_WEIGHTS = 1 << 20  # of a layer in full precision: smaller plain ones are as quick
 _LEAST_HALVED = 1 << 17  # of one whose weights are kept in sixteen bits
-_MOST_LOST = (
-    1e-6  # of the weights' size, where sixteen bits are to hold them: what full precision rounds away
-)
+_MOST_LOST = 1e-6  # of the weights' size, where sixteen bits hold them: what full precision rounds away
 _FEW_ROWS = 2  # up to which reading half the bytes saves more than the product in int8 costs
 
 
@@ -38,7 +36,10 @@ class PackedLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = plain.in_features, plain.out_features
         self.bias = plain.bias
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(plain.weight.detach().contiguous())
+        self._packed = self._reordered(plain.weight.detach().contiguous())
+
+    def _reordered(self, weight: torch.Tensor) -> Any:
+        return torch.ops.mkldnn._reorder_linear_weight(weight)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -82,12 +83,8 @@ class HalvedLinear(PackedLinear):
     They have 31 of the 256 exponents of bfloat16, enough for what networks learn; see `_fits_sixteen_bits`.
     """
 
-    def __init__(self, plain: nn.Linear) -> None:
-        nn.Module.__init__(self)
-        self.in_features, self.out_features = plain.in_features, plain.out_features
-        self.bias = plain.bias
-        weight = plain.weight.detach().contiguous()
-        self._packed = torch.ops.quantized.linear_prepack_fp16(weight, plain.bias)
+    def _reordered(self, weight: torch.Tensor) -> Any:
+        return torch.ops.quantized.linear_prepack_fp16(weight, self.bias)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -101,8 +98,8 @@ class HalvedLinear(PackedLinear):
         return out
 
 
-def can_hold_eight_bits() -> bool:
-    """Whether oneDNN packs bfloat16 here, beside which eight bits are kept."""
+def can_pack_bfloat16() -> bool:
+    """Whether oneDNN does here: with AVX-512 or AVX-NE-CONVERT. Eight bits are kept beside it."""
     try:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     except (RuntimeError, AttributeError):
