@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-# oneDNN packs bfloat16 with AVX-512 or AVX-NE-CONVERT only; elsewhere all weights stay plain.
-CAN_PACK: bool = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+from assistants_api.engine.packed import can_pack_bfloat16
+
+CAN_PACK = can_pack_bfloat16()
 
 needs_packing = pytest.mark.skipif(not CAN_PACK, reason="this processor cannot pack bfloat16 weights")
 

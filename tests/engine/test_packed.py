@@ -21,15 +21,19 @@ def a_net(dtype=torch.bfloat16) -> nn.Sequential:
     return nn.Sequential(nn.Linear(96, 160), nn.GELU(), nn.Linear(160, 64, bias=False)).to(dtype).eval()
 
 
+def before_and_after(net: nn.Module, x: torch.Tensor, **how: bool) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """What the net makes of `x`, what it makes of it once it is packed, and how many layers are."""
+    with torch.inference_mode():
+        wanted = net(x)
+        count = packed.pack(net, **how)
+        return wanted, net(x), count
+
+
 @needs_packing
 @pytest.mark.parametrize("rows", [1, 7, 40])
 def test_a_packed_net_says_what_the_plain_one_says(rows):
     net = a_net()
-    x = torch.randn(2, rows, 96).to(torch.bfloat16)
-    with torch.inference_mode():
-        wanted = net(x)
-        count = packed.pack(net)
-        got = net(x)
+    wanted, got, count = before_and_after(net, torch.randn(2, rows, 96).to(torch.bfloat16))
 
     assert count == 2
     assert all(isinstance(layer, packed.PackedLinear) for layer in (net[0], net[2]))
@@ -40,15 +44,11 @@ def test_a_packed_net_says_what_the_plain_one_says(rows):
 @pytest.mark.parametrize("rows", [1, 2, 3, 40])
 def test_a_net_in_eight_bits_says_nearly_the_same(rows):
     net = a_net()
-    x = torch.randn(rows, 96).to(torch.bfloat16)
-    with torch.inference_mode():
-        wanted = net(x).float()
-        count = packed.pack(net, int8=True)
-        got = net(x).float()
+    wanted, got, count = before_and_after(net, torch.randn(rows, 96).to(torch.bfloat16), int8=True)
 
     assert count == 2
     assert all(isinstance(layer, packed.Int8Linear) for layer in (net[0], net[2]))
-    assert float((wanted - got).norm() / wanted.norm()) < 0.03
+    assert float((wanted - got).float().norm() / wanted.float().norm()) < 0.03
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 40])
@@ -56,44 +56,31 @@ def test_large_layers_in_full_precision_are_packed_and_say_the_same(rows, monkey
     monkeypatch.setattr(packed.platform, "machine", lambda: "x86_64")
     torch.manual_seed(5)
     net = nn.Sequential(nn.Linear(1024, 1024), nn.GELU(), nn.Linear(1024, 64)).eval()
-    x = torch.randn(2, rows, 1024)
-    with torch.inference_mode():
-        wanted = net(x)
-        count = packed.pack(net)
-        got = net(x)
+    wanted, got, count = before_and_after(net, torch.randn(2, rows, 1024))
 
     assert count == 1
     assert isinstance(net[0], packed.PackedLinear)
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
 
 
-def saved_in_sixteen_bits(*sizes: int) -> nn.Sequential:
+def saved_in_sixteen_bits(*sizes: int, dtype: torch.dtype = torch.bfloat16) -> nn.Sequential:
     """Layers as published checkpoints have them, in full precision."""
     torch.manual_seed(5)
     layers = [nn.Linear(before, after) for before, after in pairwise(sizes)]
-    return nn.Sequential(*layers).to(torch.bfloat16).float().eval()
+    return nn.Sequential(*layers).to(dtype).float().eval()
 
 
 @needs_fbgemm
 @pytest.mark.parametrize("rows", [1, 2, 7, 40])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_full_precision_over_weights_of_sixteen_bits_keeps_them_in_sixteen(rows, dtype):
-    torch.manual_seed(5)
-    net = (
-        nn.Sequential(nn.Linear(512, 512), nn.GELU(), nn.Linear(512, 256, bias=False))
-        .to(dtype)
-        .float()
-        .eval()
-    )
+    net = saved_in_sixteen_bits(512, 512, 256, dtype=dtype)
+    net[1].bias = None
     weight = net[0].weight.detach().clone()
-    x = torch.randn(2, rows, 512)
-    with torch.inference_mode():
-        wanted = net(x)
-        count = packed.pack(net)
-        got = net(x)
+    wanted, got, count = before_and_after(net, torch.randn(2, rows, 512))
 
     assert count == 2
-    assert all(isinstance(layer, packed.HalvedLinear) for layer in (net[0], net[2]))
+    assert all(isinstance(layer, packed.HalvedLinear) for layer in net)
     torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(net[0].weight, weight, rtol=0, atol=1e-7)
 
@@ -187,7 +174,7 @@ def test_a_checkpoint_in_sixteen_bits_says_in_full_precision_what_it_says_in_tra
 
 def test_eight_bits_where_they_cannot_be_held_are_left_to_auto(tmp_path, monkeypatch, caplog):
     """bfloat16 without its units would be several times slower than full precision."""
-    monkeypatch.setattr(model_module, "can_hold_eight_bits", lambda: False)
+    monkeypatch.setattr(model_module, "can_pack_bfloat16", lambda: False)
 
     model = Model(EngineConfig(model=tiny.build(tmp_path), dtype="int8", device="cpu"))
 
