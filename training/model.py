@@ -82,30 +82,37 @@ class Net(nn.Module):
         """The embeddings of all tokens: (vocabulary, width)."""
         return self.embedding[self.root] + self.own + self.marks @ self.differences
 
-    def hidden(self, ids: Tensor, table: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
-        """Ids (rows, length) to hidden states (rows, length, width), one conversation a row."""
-        rows, length = ids.shape
+    def hidden(self, ids: Tensor, table: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids (rows, length), one conversation a row, to what enters the last layer and what its heads bring, each (rows, length, width)."""
         x = functional.embedding(ids, table).to(COMPUTE)
-        for layer in range(LAYERS):
-            y = _normed(x, self.norms[2 * layer])
-            joined = functional.linear(y, self.attention[layer].to(COMPUTE))
-            queries, keys, values = joined.view(rows, length, 3 * HEADS, HEAD).transpose(1, 2).chunk(3, 1)
-            queries, keys = _turned(queries, cosines, sines), _turned(keys, cosines, sines)
-            if length > LONG:
-                mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-            else:
-                scores = (queries @ keys.transpose(-1, -2)) * HEAD**-0.5 + mask
-                mixed = torch.softmax(scores.float(), -1).to(COMPUTE) @ values
-            mixed = mixed.transpose(1, 2).reshape(rows, length, HEADS * HEAD)
-            x = x + functional.linear(mixed, self.output[layer].to(COMPUTE))
-            y = _normed(x, self.norms[2 * layer + 1])
-            gate, up = functional.linear(y, self.gate_up[layer].to(COMPUTE)).chunk(2, -1)
-            x = x + functional.linear(functional.silu(gate) * up, self.down[layer].to(COMPUTE))
-        return _normed(x, self.norms[-1])
+        for layer in range(LAYERS - 1):
+            x = self._further(layer, x, self._seen(layer, x, cosines, sines, mask))
+        return x, self._seen(LAYERS - 1, x, cosines, sines, mask)
 
-    def scores(self, hidden: Tensor, table: Tensor) -> Tensor:
-        """Hidden states (…, width) to a score for each token (…, vocabulary); the embeddings read backwards."""
-        return functional.linear(hidden, table.to(COMPUTE)).float()
+    def scores(self, x: Tensor, seen: Tensor, table: Tensor) -> Tensor:
+        """What `hidden` gives, (places, width) of those places that matter, to a score for each token (places, vocabulary)."""
+        last = _normed(self._further(LAYERS - 1, x, seen), self.norms[-1])
+        return functional.linear(last, table.to(COMPUTE)).float()
+
+    def _seen(self, layer: int, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
+        """What the layer's heads bring from the places before."""
+        rows, length = x.shape[:2]
+        joined = functional.linear(_normed(x, self.norms[2 * layer]), self.attention[layer].to(COMPUTE))
+        queries, keys, values = joined.view(rows, length, 3 * HEADS, HEAD).transpose(1, 2).chunk(3, 1)
+        queries, keys = _turned(queries, cosines, sines), _turned(keys, cosines, sines)
+        if length > LONG:
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+        else:
+            scores = (queries @ keys.transpose(-1, -2)) * HEAD**-0.5 + mask
+            mixed = torch.softmax(scores.float(), -1).to(COMPUTE) @ values
+        return mixed.transpose(1, 2).reshape(rows, length, HEADS * HEAD)
+
+    def _further(self, layer: int, x: Tensor, seen: Tensor) -> Tensor:
+        """What leaves the layer, each place for itself."""
+        x = x + functional.linear(seen, self.output[layer].to(COMPUTE))
+        y = _normed(x, self.norms[2 * layer + 1])
+        gate, up = functional.linear(y, self.gate_up[layer].to(COMPUTE)).chunk(2, -1)
+        return x + functional.linear(functional.silu(gate) * up, self.down[layer].to(COMPUTE))
 
 
 @torch.no_grad()

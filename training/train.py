@@ -193,8 +193,8 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = arguments.peak * peak * slope * min(1.0, (step + 1) / WARMUP_STEPS)
         table = net.table()
-        states = hidden(batch.to(device), table, *tables[batch.shape[1]])
-        scores = net.scores(states[:, :-1].flatten(0, 1)[chosen.to(device)], table)
+        parts = hidden(batch.to(device), table, *tables[batch.shape[1]])
+        scores = net.scores(*(part[:, :-1].flatten(0, 1)[chosen.to(device)] for part in parts), table)
         loss = functional.cross_entropy(scores, batch[:, 1:].flatten()[chosen].to(device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)

@@ -16,6 +16,8 @@ from assistants_api.domain.webhook import host_of
 BUNDLED = "bundled"
 _PREFIX = "ASSISTANTS_"
 _TEN_YEARS = 10 * 365 * 86_400
+_DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:[0-9]+)?")
+_BUCKET = re.compile(r"s3://[^/\s]+(/.*)?")
 _ORIGIN = re.compile(r"""\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s"']+""")
 
 
@@ -86,7 +88,9 @@ class Settings(BaseSettings):
         None, ge=1, description="Memory for all local models; empty means most of what the machine has."
     )
     device: str = Field("auto", description="auto, cpu, cuda or mps.")
-    dtype: str = Field("auto", description="auto, float32, bfloat16, float16, or int8 (CPU, few streams).")
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="auto, float32, bfloat16, float16, or int8 (CPU, few streams)."
+    )
     adapter: Path | None = Field(
         None, description="Folder with a LoRA adapter for the model; needs the extra 'lora'."
     )
@@ -211,6 +215,13 @@ class Settings(BaseSettings):
     def _from_home(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser()
 
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not _DEVICE.fullmatch(value):
+            raise ValueError("must be auto, cpu, cuda or mps, or one of several as in cuda:1")
+        return value
+
     @field_validator("embedder")
     @classmethod
     def _known_embedder(cls, value: str) -> str:
@@ -221,8 +232,15 @@ class Settings(BaseSettings):
     @field_validator("blobs")
     @classmethod
     def _known_blobs(cls, value: str) -> str:
-        if value and not value.startswith("s3://"):
-            raise ValueError("must be empty or begin with s3://")
+        if value and not _BUCKET.fullmatch(value):
+            raise ValueError("must be empty or s3://BUCKET/PREFIX")
+        return value
+
+    @field_validator("s3_endpoint")
+    @classmethod
+    def _known_endpoint(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
         return value
 
     @field_validator("database_url")

@@ -66,6 +66,11 @@ def test_paths_may_begin_at_home(monkeypatch, name):
         ("CORS_ORIGINS", '["https://app.example"]'),
         ("CORS_ORIGINS", "https://app.example/"),
         ("CORS_ORIGINS", "app.example"),
+        ("DEVICE", "gpu"),
+        ("DTYPE", "float8"),
+        ("BLOBS", "s3://"),
+        ("BLOBS", "s3:///prefix"),
+        ("S3_ENDPOINT", "minio:9000"),
     ],
 )
 def test_a_bad_value_stops_the_start_and_is_named(monkeypatch, name, value):

@@ -31,7 +31,7 @@ def test_the_published_llama_says_what_the_net_says(net):
     ids = torch.randint(0, 300, (2, 40), generator=torch.Generator().manual_seed(1))
 
     with torch.no_grad():
-        ours = net.scores(net.hidden(ids, net.table(), *turns(40), causal(40)), net.table())
+        ours = net.scores(*net.hidden(ids, net.table(), *turns(40), causal(40)), net.table())
         theirs = exported(net, end=2, pad=0)(ids).logits
 
     assert (ours - theirs).norm() / theirs.norm() < 0.15  # ours computes in bfloat16
@@ -125,7 +125,7 @@ def test_copying_is_there_before_training(net):
     ids = torch.cat([said, said])[None]
 
     with torch.no_grad():
-        found = net.scores(net.hidden(ids, net.table(), *turns(60), causal(60)), net.table())[0].argmax(-1)
+        found = net.scores(*net.hidden(ids, net.table(), *turns(60), causal(60)), net.table())[0].argmax(-1)
 
     assert (found[31:59] == ids[0, 32:]).float().mean() > 0.5
 
