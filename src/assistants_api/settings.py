@@ -15,6 +15,7 @@ from assistants_api.domain.webhook import host_of
 
 BUNDLED = "bundled"
 _PREFIX = "ASSISTANTS_"
+_SQLITE = "sqlite:///"
 _TEN_YEARS = 10 * 365 * 86_400
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:[0-9]+)?")
 _BUCKET = re.compile(r"s3://[^/\s]+(/.*)?")
@@ -22,8 +23,14 @@ _ORIGIN = re.compile(r"""\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s"']+""")
 
 
 def _default_data_dir() -> Path:
-    base = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(base).expanduser() / "assistants-api"
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "assistants-api"
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user whom the machine does not know, as containers may have
+        raise ValueError("there is no such home: give the whole path") from None
 
 
 class Upstream(BaseModel):
@@ -67,7 +74,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; another one needs API_KEYS.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    data_dir: Path = Field(default_factory=_default_data_dir, description="Database file, blobs and caches.")
+    data_dir: Path = Field(
+        default_factory=_default_data_dir,
+        validate_default=True,
+        description="Database file, blobs and caches.",
+    )
     database_url: str | None = Field(
         None, description="sqlite:///FILE or postgresql://…; empty means a SQLite file in DATA_DIR."
     )
@@ -213,7 +224,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir", "adapter", "script", "sandbox_env")
     @classmethod
     def _from_home(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser()
+        return None if value is None else _expanded(value)
 
     @field_validator("device")
     @classmethod
@@ -252,6 +263,10 @@ class Settings(BaseSettings):
             raise ValueError("must begin with sqlite:/// or postgresql://")
         if value in ("sqlite:///", "sqlite:///:memory:"):  # each connection would have one of its own
             raise ValueError("must name a file: sqlite:///FILE")
+        if value is not None and value.startswith(_SQLITE):
+            if "?" in value:
+                raise ValueError("takes no parameters: sqlite:///FILE")
+            return _SQLITE + str(_expanded(Path(value.removeprefix(_SQLITE))))
         try:
             make_url(value or "sqlite:///")
         except (ValueError, ArgumentError):  # their words may hold a password

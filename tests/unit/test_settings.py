@@ -50,6 +50,20 @@ def test_paths_may_begin_at_home(monkeypatch, name):
     assert getattr(Settings(_env_file=None), name.lower()) == Path("/home/somebody/folder")
 
 
+def test_who_has_no_home_is_told_which_setting_needs_one(monkeypatch):
+    def no_home(path: Path) -> Path:
+        if path.parts[:1] == ("~",):
+            raise RuntimeError("Could not determine home directory.")
+        return path
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+
+    result = CliRunner().invoke(app, ["migrate"])
+
+    assert result.exit_code == 2
+    assert "ASSISTANTS_DATA_DIR: Value error, there is no such home" in result.output
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -57,6 +71,7 @@ def test_paths_may_begin_at_home(monkeypatch, name):
         ("ENGINE", "vllm"),
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "sqlite:///a.db?mode=ro"),
         ("DATABASE_URL", "mysql://x"),
         ("DATABASE_URL", "postgresql://me:sk-secret@host:port/x"),
         ("RUN_EXPIRY_SECONDS", "inf"),
@@ -66,6 +81,8 @@ def test_paths_may_begin_at_home(monkeypatch, name):
         ("CORS_ORIGINS", '["https://app.example"]'),
         ("CORS_ORIGINS", "https://app.example/"),
         ("CORS_ORIGINS", "app.example"),
+        ("DATA_DIR", "~nobody-of-this-name/folder"),
+        ("DATABASE_URL", "sqlite:///~nobody-of-this-name/x"),
         ("DEVICE", "gpu"),
         ("DTYPE", "float8"),
         ("BLOBS", "s3://"),
