@@ -14,8 +14,8 @@ from assistants_api.domain.errors import DatabaseAway
 from assistants_api.domain.page import PageQuery
 from assistants_api.domain.thread import NewThread
 from assistants_api.services.threads import add_thread, create_thread
-from assistants_api.store import sqlite
-from assistants_api.store.opening import open_database
+from assistants_api.store import opening, sqlite
+from assistants_api.store.opening import CannotOpen, open_database, sqlite_url
 from assistants_api.store.wake import Wake
 
 
@@ -97,6 +97,31 @@ async def test_a_copy_that_is_made_while_it_is_written_is_whole(sqlite_db, tmp_p
         assert await tx.identity.id() == own
         assert (await tx.threads.page(PageQuery(), {})).data == [kept]
     await copy.close()
+
+
+@pytest.mark.parametrize("name", ["what?now", "50%25 off#1 é"])
+async def test_a_folder_may_have_any_name(tmp_path, name):
+    db = await open_database(sqlite_url(tmp_path / name), Wake())
+    await create_thread(db, NewThread(), datetime.now(UTC))
+    await db.close()
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "assistants.sqlite3").is_file()
+
+
+async def test_a_network_file_system_is_known_whatever_its_folder_is_called(tmp_path, monkeypatch):
+    folder = tmp_path / "our files"
+    mounts = tmp_path / "mounts"
+    mounts.write_bytes(
+        b"/dev/sda1 / ext4 rw 0 0\n"
+        b"//nas/files %s cifs rw 0 0\n"
+        % str(folder).replace(" ", "\\040").encode()
+        + b"/dev/sdb1 /media/caf\xe9 vfat rw 0 0\n"
+    )
+    monkeypatch.setattr(opening, "_MOUNTS", mounts)
+
+    with pytest.raises(CannotOpen, match=r"network file system \(cifs\)"):
+        await open_database(sqlite_url(folder / "data"), Wake())
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, func, select
+from sqlalchemy import URL, Connection, create_engine, func, select
 from sqlalchemy.exc import DBAPIError
 
 from assistants_api.domain.errors import Unavailable
@@ -29,6 +31,8 @@ T = TypeVar("T")
 WAIT_SECONDS = 30.0  # for a PostgreSQL that is not there yet
 _WAIT_PAUSE = 0.5
 _MIGRATING = 0x61737374  # the lock of those who migrate: any number that others hardly choose
+_MOUNTS = Path("/proc/mounts")
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # what would part a line in two, in the names of folders
 _NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 
 
@@ -111,7 +115,8 @@ def _prepare_sqlite(url: str) -> Path:
             f"{path} lies on a network file system ({kind}), where SQLite loses data."
             " Set ASSISTANTS_DATA_DIR to a local disk, or use PostgreSQL."
         )
-    engine = create_engine(f"sqlite:///{path}", isolation_level="AUTOCOMMIT", connect_args={"timeout": 30})
+    place = URL.create("sqlite", database=str(path))
+    engine = create_engine(place, isolation_level="AUTOCOMMIT", connect_args={"timeout": 30})
     try:
         with engine.connect() as connection:
             options = connection.exec_driver_sql("PRAGMA compile_options").scalars().all()
@@ -181,13 +186,13 @@ def _refuse_unknown_revision(connection: Connection) -> None:
 
 def _file_system(folder: Path) -> str | None:
     """The type of the file system that holds `folder`, where the system tells (Linux)."""
-    mounts = Path("/proc/mounts")
-    if not mounts.exists():
+    if not _MOUNTS.exists():
         return None
     best, kind = "", None
     wanted = str(folder.resolve())
-    for line in mounts.read_text().splitlines():
-        _, point, type_, *_ = line.split()
+    for line in os.fsdecode(_MOUNTS.read_bytes()).rstrip().split("\n"):
+        _, point, type_, *_ = line.split(" ")
+        point = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), point)
         is_above = wanted == point or wanted.startswith(point.rstrip("/") + "/")
         if is_above and len(point) >= len(best):
             best, kind = point, type_

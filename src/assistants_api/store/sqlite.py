@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Executable, create_engine, event
+from sqlalchemy import URL, Connection, Executable, create_engine, event
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -58,7 +58,7 @@ class SqliteDatabase(Database):
         self.path = path
         self.wake = wake
         self._engine = create_engine(
-            f"sqlite:///{path}",
+            URL.create("sqlite", database=str(path)),
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
             hide_parameters=True,  # errors are logged; what is stored is not
