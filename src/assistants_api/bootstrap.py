@@ -278,6 +278,8 @@ def build_embedder(settings: Settings) -> Embedder:
             return HashEmbedder()
         case "path":
             folder = Path(rest).expanduser()
+            if not folder.is_dir():
+                raise BadSettings(f"ASSISTANTS_EMBEDDER: there is no folder {folder}.")
             return LocalEmbedder(folder, f"path:{folder.name}")
         case "http":
             if not settings.embedder_url:
@@ -291,6 +293,9 @@ def build_embedder(settings: Settings) -> Embedder:
 
 async def open_pool(settings: Settings, stack: AsyncExitStack) -> SessionPool:
     """The sandbox that the settings allow and the machine can hold, with its sessions."""
+    given = settings.sandbox_env
+    if settings.sandbox != "off" and given is not None and not (given / "bin" / "python3").exists():
+        raise BadSettings(f"ASSISTANTS_SANDBOX_ENV: there is no Python environment at {given}.")
     limits = Limits(memory=settings.sandbox_memory_mb << 20)
     config = SandboxConfig(find_environment(settings.sandbox_env), limits)
     sandbox = await open_sandbox(settings.sandbox, config)

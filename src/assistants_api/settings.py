@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -16,6 +17,7 @@ from assistants_api.domain.webhook import host_of
 BUNDLED = "bundled"
 _PREFIX = "ASSISTANTS_"
 _SQLITE = "sqlite:///"
+_MOST = 2**31 - 1  # of whatever is counted: more than a database, a kernel or a clock takes
 _TEN_YEARS = 10 * 365 * 86_400
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:[0-9]+)?")
 _BUCKET = re.compile(r"s3://[^/\s]+(/.*)?")
@@ -24,6 +26,14 @@ _ORIGIN = re.compile(r"""\*|null|[a-z][a-z0-9+.-]*://[^/?#@\s"']+""")
 
 def _default_data_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share") / "assistants-api"
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _expanded(path: Path) -> Path:
@@ -49,6 +59,8 @@ class Upstream(BaseModel):
         url, *options = text.split()
         if not url.startswith(("http://", "https://")):
             raise ValueError("each server must begin with http:// or https://")
+        if not _has_host(url):
+            raise ValueError("each server must name a host, as in http://HOST:PORT")
         if any("=" not in option for option in options):  # it may be a key
             raise ValueError("each option must be key=, model= or limit=")
         given = dict(option.partition("=")[::2] for option in options)
@@ -74,11 +86,7 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on; another one needs API_KEYS.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    data_dir: Path = Field(
-        default_factory=_default_data_dir,
-        validate_default=True,
-        description="Database file, blobs and caches.",
-    )
+    data_dir: Path = Field(default_factory=_default_data_dir, description="Database file, blobs and caches.")
     database_url: str | None = Field(
         None, description="sqlite:///FILE or postgresql://…; empty means a SQLite file in DATA_DIR."
     )
@@ -197,7 +205,7 @@ class Settings(BaseSettings):
     sandbox_timeout_seconds: float = Field(60, gt=0, description="Time that one piece of code may run.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much to log.")
 
-    @field_validator("api_keys", "cors_origins", "webhook_urls", "webhook_hosts", mode="before")
+    @field_validator("cors_origins", "webhook_urls", "webhook_hosts", mode="before")
     @classmethod
     def _comma_list(cls, value: Any) -> Any:
         return (
@@ -220,6 +228,28 @@ class Settings(BaseSettings):
             return value
         pairs = (part.strip().partition("=") for part in value.split(",") if part.strip())
         return {name.strip(): target.strip() for name, _, target in pairs}
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _keys(cls, value: Any) -> Any:
+        keys = cls._comma_list(value)
+        if isinstance(value, str) and not keys:  # a list of keys that are missing must not let everybody in
+            raise ValueError("there is no key in it")
+        return keys
+
+    @field_validator("models")
+    @classmethod
+    def _models(cls, value: dict[str, str]) -> dict[str, str]:
+        if not all(name and source for name, source in value.items()):
+            raise ValueError("each must be NAME=FOLDER-OR-ID")
+        return value
+
+    @field_validator("*")
+    @classmethod
+    def _in_bounds(cls, value: Any) -> Any:
+        if isinstance(value, int | float) and value > _MOST:
+            raise ValueError(f"must be {_MOST} or less")
+        return value
 
     @field_validator("data_dir", "adapter", "script", "sandbox_env")
     @classmethod

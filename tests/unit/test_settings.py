@@ -81,6 +81,15 @@ def test_who_has_no_home_is_told_which_setting_needs_one(monkeypatch):
         ("CORS_ORIGINS", '["https://app.example"]'),
         ("CORS_ORIGINS", "https://app.example/"),
         ("CORS_ORIGINS", "app.example"),
+        ("API_KEYS", " , "),
+        ("MODELS", "small"),
+        ("MODELS", "small=, =folder"),
+        ("UPSTREAM_URL", "http://"),
+        ("UPSTREAM_URL", "http://[::1"),
+        ("EMBEDDER_URL", "http://host:port"),
+        ("MAX_CONCURRENT_RUNS", "9" * 20),
+        ("PARSE_MEMORY_MB", "9" * 20),
+        ("PARSE_SECONDS", "1e300"),
         ("DATA_DIR", "~nobody-of-this-name/folder"),
         ("DATABASE_URL", "sqlite:///~nobody-of-this-name/x"),
         ("DEVICE", "gpu"),
@@ -161,6 +170,23 @@ def test_a_script_that_cannot_be_played_is_told_in_one_line(monkeypatch, tmp_pat
     assert result.exit_code == 2
     assert len(result.output.splitlines()) == 1
     assert "ASSISTANTS_SCRIPT" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SANDBOX_ENV", "{}/gone"), ("SANDBOX_ENV", "{}"), ("EMBEDDER", "path:{}/gone")]
+)
+def test_a_folder_that_is_not_what_it_should_be_is_told_in_one_line(monkeypatch, tmp_path, name, value):
+    (tmp_path / "script.json").write_text("[]")
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ASSISTANTS_ENGINE", "scripted")
+    monkeypatch.setenv("ASSISTANTS_SCRIPT", str(tmp_path / "script.json"))
+    monkeypatch.setenv(f"ASSISTANTS_{name}", value.format(tmp_path))
+
+    result = CliRunner().invoke(app, ["serve", "--port", "0"])
+
+    assert result.exit_code == 2
+    assert len(result.output.splitlines()) == 1
+    assert f"ASSISTANTS_{name}" in result.output
 
 
 @pytest.mark.parametrize(
