@@ -81,6 +81,26 @@ async def test_a_crash_is_the_files_fault(
     assert caught.value.code == "invalid_file"
 
 
+async def test_a_child_that_is_stopped_with_the_server_says_nothing_of_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd does: it sends SIGTERM to every process of a unit, and the server goes on for a while."""
+    mark = tmp_path / "stopped"
+    stopped_once = (
+        "import os, signal, pathlib\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "if not mark.exists():\n"
+        "    mark.touch()\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    monkeypatch.setattr(parser, "_START", stopped_once + parser._START)
+
+    parsed = await parse_limited(write(tmp_path, "a", b"text"), "a.txt")
+
+    assert mark.exists()
+    assert parsed.text == "text"
+
+
 async def test_the_child_can_write_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "written"
     code = (

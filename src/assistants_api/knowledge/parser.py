@@ -20,6 +20,7 @@ _START = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); "
     "from assistants_api.knowledge.parse_process import main; main()"
 )
+_STARTS = 3
 _HEADER = 4  # bytes
 _MOST_ERRORS = 8 * 1024  # bytes of stderr that are kept
 
@@ -39,6 +40,17 @@ async def parse_limited(
     reader,
     `server_error` when the child could not do its work. A cancelled call kills the child before it returns.
     """
+    for _ in range(_STARTS):
+        status, reply, errors = await _read_in_child(path, filename, timeout, memory_bytes, max_text)
+        if status != -signal.SIGTERM:  # which is for the server: systemd sends it to every process of a unit
+            break
+    return _parsed(status, reply, errors)
+
+
+async def _read_in_child(
+    path: Path, filename: str, timeout: float, memory_bytes: int, max_text: int
+) -> tuple[int, bytes, bytes]:
+    """One child's exit status, reply and errors."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-B", "-c", _START, _ROOT, str(path), filename),
         *(str(memory_bytes), str(math.ceil(timeout) + 1), str(max_text), str(os.getpid())),
@@ -63,7 +75,7 @@ async def parse_limited(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await process.communicate()
-    return _parsed(status, reply, errors)
+    return status, reply, errors
 
 
 def _parsed(status: int, reply: bytes, errors: bytes) -> Parsed:
