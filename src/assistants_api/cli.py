@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -40,15 +41,24 @@ _LAST_REQUEST_SECONDS = 1.0
 # Longer than balancers keep idle connections, so that none sends a request on one that closes.
 _KEEP_ALIVE_SECONDS = 75
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="The Assistants API v2 on your own machine."
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 keys = typer.Typer(no_args_is_help=True, help="API keys kept in the database.")
 app.add_typer(keys, name="keys")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on.")]
 NoWorker = Annotated[bool, typer.Option("--no-worker", help="Only the API; runs are carried by `worker`.")]
+
+
+@app.callback()
+def _begin() -> None:
+    """The Assistants API v2 on your own machine."""
+    # The number of a closed one would be given to a file or a connection, which then got what is printed.
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, "r+", encoding="utf-8")  # noqa: SIM115 - as long as the process
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 @app.command()

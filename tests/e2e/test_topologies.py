@@ -12,7 +12,7 @@ import pytest
 
 from tests.checks.stream_order import check_stream, parse_stream
 from tests.conformance.script import SCRIPT
-from tests.conformance.serving import ELSEWHERE, free_port, serving, start
+from tests.conformance.serving import ELSEWHERE, Served, free_port, serving, start
 from tests.conftest import POSTGRES, fresh_postgres
 
 BETA = {"OpenAI-Beta": "assistants=v2"}
@@ -152,6 +152,37 @@ def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command,
         said = process.stderr.read()
 
     assert process.returncode == code, said
+
+
+@pytest.mark.timeout(60)
+def test_a_server_whose_standard_streams_are_closed_serves_and_ends_in_order(tmp_path):
+    """What else is opened first would get their numbers, and what is printed."""
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    environment = {
+        "ASSISTANTS_DATA_DIR": str(tmp_path),
+        "ASSISTANTS_ENGINE": "scripted",
+        "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+        "ASSISTANTS_EMBEDDER": "hash",
+        "ASSISTANTS_SANDBOX": "off",
+    }
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "assistants_api", "serve", "--port", str(port)],
+        env={**os.environ, **environment},
+        cwd=ELSEWHERE,
+        preexec_fn=partial(os.closerange, 0, 3),
+    )
+    served = Served(process, port, environment)
+    try:
+        served.ready()
+        streams = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+        events = ask(served.base_url)
+    finally:
+        served.stop()
+
+    assert streams == [os.devnull] * 3
+    assert events[-1][0] == "thread.run.completed"
+    assert process.returncode == 0
 
 
 @pytest.mark.timeout(60)
