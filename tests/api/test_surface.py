@@ -96,6 +96,9 @@ async def test_readiness_tells_the_reason(open_client):
         assert ready.status_code == 503
         assert ready.json()["engine"]["reason"] == "The folder is empty."
         assert (await http.get("/health/live")).status_code == 200
+        # What many balancers and monitors ask with.
+        assert (await http.head("/health/ready")).status_code == 503
+        assert (await http.head("/health/live")).status_code == 200
 
 
 async def test_a_server_without_a_worker_is_ready_without_a_model(open_client):

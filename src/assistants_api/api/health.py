@@ -16,13 +16,13 @@ from assistants_api.domain.job import JobKind
 router = APIRouter(tags=["Operations"], include_in_schema=False)
 
 
-@router.get("/health/live")
+@router.api_route("/health/live", methods=["GET", "HEAD"])
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@router.get("/health/ready")
+@router.api_route("/health/ready", methods=["GET", "HEAD"])
 async def ready(given: Given) -> JSONResponse:
     """The database answers and the model is loaded; 503 while that is not so, or while the server stops."""
     facts = given.engine.describe()
