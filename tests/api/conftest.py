@@ -68,11 +68,19 @@ class Caller:
     """A client of the bare application that can hang up, as httpx's in-process transport cannot."""
 
     def __init__(
-        self, app: Any, path: str, body: dict[str, Any], *, accept: str = "*/*", agent: str = "tests"
+        self,
+        app: Any,
+        path: str,
+        body: dict[str, Any],
+        *,
+        accept: str = "*/*",
+        agent: str = "tests",
+        sdk: str = "",
     ) -> None:
         self._app = app
         self._accept = accept
         self._agent = agent
+        self._sdk = sdk  # the language of an official one
         self._path = path
         self._body = json.dumps(body).encode()
         self._sent = False
@@ -88,6 +96,7 @@ class Caller:
             (b"openai-beta", b"assistants=v2"),
             (b"accept", self._accept.encode()),
             (b"user-agent", self._agent.encode()),
+            *([(b"x-stainless-lang", self._sdk.encode())] if self._sdk else []),
         ]
         scope = {
             "type": "http",

@@ -29,14 +29,15 @@ async def asked(http, kind):
     return f"/v1/threads/{thread['id']}/runs", {"assistant_id": assistant["id"], "stream": True}
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 @pytest.mark.parametrize("kind", ["run", "completion"])
-async def test_a_ping_is_no_event_to_the_official_sdk(sqlite_db, monkeypatch, kind):
+async def test_a_ping_is_no_event_to_the_official_sdk(sqlite_db, monkeypatch, kind, accept):
     for module in (replies, following):
         monkeypatch.setattr(module, "PING_SECONDS", 0.01)
     engine = ScriptedEngine(QUIET)
     async with client_over(sqlite_db, engine, works=True) as http:
         path, body = await asked(http, kind)
-        caller = Caller(http._transport.app, path, body)
+        caller = Caller(http._transport.app, path, body, accept=accept, sdk="python")
         calling = asyncio.create_task(caller.call())
         await until(lambda: b"One, " in caller.received)
         heard = len(caller.received)
@@ -51,24 +52,31 @@ async def test_a_ping_is_no_event_to_the_official_sdk(sqlite_db, monkeypatch, ki
 
 
 @pytest.mark.parametrize(
-    ("agent", "accept"),
+    ("agent", "accept", "sdk"),
     [
-        ("okhttp/4.12.0", ""),
-        ("", ""),
-        ("App/1 CFNetwork/1494.0.7 Darwin/23.4.0", "*/*"),
-        ("app azsdk-java-azure-ai-openai-assistants/1.0.0-beta.5 (17.0.2; Linux)", "application/json"),
-        ("azsdk-python-ai-inference/1.0.0b9 Python/3.11.2 (Linux)", "application/json"),
+        ("okhttp/4.12.0", "", ""),
+        ("", "", ""),
+        ("App/1 CFNetwork/1494.0.7 Darwin/23.4.0", "*/*", ""),
+        ("app azsdk-java-azure-ai-openai-assistants/1.0.0-beta.5 (17.0.2; Linux)", "application/json", ""),
+        ("azsdk-python-ai-inference/1.0.0b9 Python/3.11.2 (Linux)", "application/json", ""),
+        ("OpenAI/Go 1.12.0", "application/json", "go"),
+        ("Go-http-client/1.1", "", ""),
+        ("OpenAI-DotNet", "", ""),
+        ("com.openai.unity", "*/*", ""),
+        ("req/0.5.10", "", ""),
+        ("curl/8.11.1", "*/*", ""),
+        ("python-httpx/0.28.1", "*/*", ""),
     ],
 )
 @pytest.mark.parametrize("kind", ["run", "completion"])
-async def test_clients_that_fail_on_comments_hear_none(sqlite_db, monkeypatch, kind, agent, accept):
-    """They read lines, and end a stream at one that is neither empty nor begins with `event:` or `data:`."""
+async def test_clients_that_may_fail_on_comments_hear_none(sqlite_db, monkeypatch, kind, agent, accept, sdk):
+    """They take a comment for JSON, or its blank line for an event without data, and end the stream."""
     for module in (replies, following):
         monkeypatch.setattr(module, "PING_SECONDS", 0.01)
     engine = ScriptedEngine(QUIET)
     async with client_over(sqlite_db, engine, works=True) as http:
         path, body = await asked(http, kind)
-        caller = Caller(http._transport.app, path, body, accept=accept, agent=agent)
+        caller = Caller(http._transport.app, path, body, accept=accept, agent=agent, sdk=sdk)
         calling = asyncio.create_task(caller.call())
         await until(lambda: b"One, " in caller.received)
         heard = caller.silences
@@ -87,7 +95,7 @@ async def test_a_ping_is_in_no_frame_of_a_reader_that_knows_no_ids(sqlite_db, mo
     engine = ScriptedEngine(QUIET)
     async with client_over(sqlite_db, engine, works=True) as http:
         path, body = await asked(http, "run")
-        caller = Caller(http._transport.app, path, body, accept="application/json")
+        caller = Caller(http._transport.app, path, body, accept="application/json", sdk="js")
         calling = asyncio.create_task(caller.call())
         await until(lambda: caller.received.count(b"ping") >= 3)
         engine.release("go")
