@@ -1,8 +1,10 @@
 """Which tier is chosen, and what is said when none is."""
 
 import asyncio
+import errno
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -152,6 +154,42 @@ def test_folders_of_killed_servers_are_removed(tmp_path: Path, monkeypatch: pyte
 
     assert not dead.exists()
     assert alive.exists()
+
+
+def test_a_leftover_that_another_server_removes_meanwhile_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = tmp_path / "assistants-sandbox-999999999-x"
+    dead.mkdir()
+    is_symlink = Path.is_symlink
+
+    def removed_meanwhile(path: Path) -> bool:
+        was = is_symlink(path)
+        if path == dead:
+            dead.rmdir()
+        return was
+
+    monkeypatch.setattr(Path, "is_symlink", removed_meanwhile)
+
+    folders.remove_leftovers()
+
+    assert not dead.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOSPC, errno.EROFS])
+async def test_where_nothing_temporary_can_be_written_the_sandbox_is_off_and_the_server_starts(
+    monkeypatch: pytest.MonkeyPatch, number: int
+):
+    def cannot(**given: object) -> str:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/bwrap")
+    monkeypatch.setattr(tempfile, "mkdtemp", cannot)
+
+    facts = (await open_sandbox("bubblewrap", CONFIG)).describe()
+
+    assert (facts.tier, facts.reason) == ("off", f"bubblewrap: {os.strerror(number)}")
 
 
 def test_the_environment_beside_the_servers_own_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

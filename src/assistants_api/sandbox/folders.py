@@ -36,7 +36,10 @@ def remove_leftovers() -> None:
     """Folders of servers that were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         owner = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        is_ours = not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
+        try:
+            is_ours = not folder.is_symlink() and folder.stat().st_uid == os.geteuid()
+        except FileNotFoundError:  # another server that starts was quicker
+            continue
         if is_ours and owner.isdigit() and not Path("/proc", owner).exists():
             remove(folder)
 

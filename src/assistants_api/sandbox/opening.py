@@ -44,6 +44,9 @@ async def _choose(wish: Wish, config: SandboxConfig) -> Sandbox:
             await sandbox.start()
         except SandboxOff as error:
             reasons.append(f"{tier}: {error.message}")
+        except OSError as error:  # no place for temporary files, or no room there
+            reasons.append(f"{tier}: {error.strerror or error}")
+            await sandbox.close()
         else:
             return sandbox
     return OffSandbox("; ".join(reasons))
