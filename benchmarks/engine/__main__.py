@@ -2,7 +2,7 @@
 
     python -m benchmarks.engine [--models bundled,100m] [--streams 1,4,8,16,32] [--rounds 3] [--new 96]
                                 [--prompt 300] [--llama-python PYTHON] [--skip NAME,...]
-                                [--only decode,steps,beside,unlike,turns,neighbour,form,guesses,http]
+                                [--only decode,steps,beside,unlike,turns,neighbour,form,drawn,guesses,http]
 
 Peers: transformers' `generate` (all streams in one batch of equal lengths: its best case), its continuous batching,
 `transformers serve` over HTTP, and llama.cpp (by a Python that has llama-cpp-python and gguf: `--llama-python`). A peer
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--skip", default="", help="contenders to leave out, a comma list")
     parser.add_argument(
         "--only",
-        default="decode,steps,beside,unlike,turns,neighbour,form,guesses,http",
+        default="decode,steps,beside,unlike,turns,neighbour,form,drawn,guesses,http",
         help="parts, a comma list",
     )
     parser.add_argument("--contender", help=argparse.SUPPRESS)

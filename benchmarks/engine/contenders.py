@@ -58,11 +58,12 @@ class Ours:
         self._loop.run_until_complete(self._engine.start())
         self._loop.run_until_complete(self._ask("warm up", 4, None))
 
-    def measure(self, questions: list[str], new: int, form: Any = None) -> Measured:
+    def measure(self, questions: list[str], new: int, form: Any = None, temperature: float = 0.0) -> Measured:
         """All questions at once."""
 
         async def everything() -> list[Answer]:
-            return list(await asyncio.gather(*(self._ask(each, new, form) for each in questions)))
+            asked = (self._ask(each, new, form, temperature) for each in questions)
+            return list(await asyncio.gather(*asked))
 
         began = time.perf_counter()
         answers = self._loop.run_until_complete(everything())
@@ -169,10 +170,10 @@ class Ours:
         began = time.perf_counter()
         return [began + at for at in (await self._ask(text, new, None)).at]
 
-    async def _ask(self, text: str, new: int, form: Any) -> Answer:
+    async def _ask(self, text: str, new: int, form: Any, temperature: float = 0.0) -> Answer:
         from assistants_api.domain.prompt import ChatMessage, Prompt, Sampling, Stop, Text
 
-        sampling = Sampling(temperature=0.0, max_tokens=new)
+        sampling = Sampling(temperature=temperature, max_tokens=new)
         prompt = Prompt(
             "bench",
             "m",

@@ -171,6 +171,25 @@ def form(ours: Any, options: argparse.Namespace, console: Console, name: str) ->
     )
 
 
+def drawn(ours: Any, options: argparse.Namespace, console: Console, name: str) -> None:
+    """Streams whose tokens are drawn, as the API does unless it is told otherwise, against the likeliest ones."""
+    shares = []
+    for streams in options.streams:
+        rates: dict[float, list[float]] = {0.0: [], 1.0: []}
+        for turn in range(options.rounds + 1):
+            for kind, temperature in enumerate(rates):
+                first = 30_000 + 1000 * turn + 500 * kind
+                questions = [question(64, first + number) for number in range(streams)]
+                told = ours.measure(questions, options.new, temperature=temperature)
+                if turn:
+                    rates[temperature].append(told.rate)
+        plain, free = (statistics.median(rates[temperature]) for temperature in rates)
+        shares.append(f"{100 * free / plain:.0f} %")
+    console.print(
+        f"{name}: {', '.join(map(str, options.streams))} streams at temperature 1: {', '.join(shares)} of the speed at 0"
+    )
+
+
 # What only our engine is asked.
 ALONE: dict[str, Callable[[Any, argparse.Namespace, Console, str], None]] = {
     "beside": beside,
@@ -178,6 +197,7 @@ ALONE: dict[str, Callable[[Any, argparse.Namespace, Console, str], None]] = {
     "turns": turns,
     "neighbour": neighbour,
     "form": form,
+    "drawn": drawn,
 }
 
 

@@ -43,9 +43,10 @@ class Child:
             raise RuntimeError(told["failed"])
         return told
 
-    def measure(self, questions: list[str], new: int, form: Any = None) -> Measured:
-        """One round."""
-        told = self.do("measure", questions=questions, new=new, form=form)
+    def measure(self, questions: list[str], new: int, form: Any = None, temperature: float = 0.0) -> Measured:
+        """One round; only our engine is asked for a temperature."""
+        drawn = {"temperature": temperature} if temperature else {}
+        told = self.do("measure", questions=questions, new=new, form=form, **drawn)
         return Measured(told["seconds"], [Answer(tokens, at) for tokens, at in told["answers"]])
 
     def close(self) -> None:

@@ -76,6 +76,31 @@ def test_temperature_nothing_takes_the_likeliest_beside_rows_that_draw() -> None
     assert choose(logits, [Draw(0, 1, 0), Draw(1.0, 1.0, 0.1), Draw(1.0, 1.0, 0.5)]) == [1, 0, None]
 
 
+def test_a_token_is_the_same_alone_as_among_neighbours() -> None:
+    import torch
+
+    from assistants_api.engine.sampler import Draw, choose, uniform
+
+    torch.manual_seed(4)
+    limits = [
+        (1.0, 1.0, 0, 0.0),
+        (0.7, 0.9, 0, 0.0),
+        (1.3, 1.0, 100, 0.0),
+        (1.0, 1.0, 0, 0.2),
+        (0.0, 1.0, 0, 0.0),
+    ]
+    draws = [
+        Draw(temperature, top_p, uniform(3, number), top_k, min_p)
+        for number in range(40)
+        for temperature, top_p, top_k, min_p in limits
+    ]
+    logits = torch.randn(len(draws), 4000) * 2
+
+    together = choose(logits, draws)
+
+    assert together == [choose(logits[[row]], [draw])[0] for row, draw in enumerate(draws)]
+
+
 def test_random_numbers_depend_on_seed_and_position_only() -> None:
     from assistants_api.engine.sampler import uniform
 

@@ -50,7 +50,7 @@ def limited(logits: Any, draw: Any) -> Any:
     return wanted / wanted.sum()
 
 
-@pytest.mark.parametrize("vocabulary", [40, 1500])
+@pytest.mark.parametrize("vocabulary", [40, 1500, 5000])
 @pytest.mark.parametrize(
     ("top_k", "min_p", "top_p"),
     [(300, 0.0, 1.0), (700, 0.0, 0.9), (0, 0.2, 1.0), (0, 0.9, 0.7), (5, 0.3, 0.8)],

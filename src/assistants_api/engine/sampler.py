@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-_LOOKS = 64, 2048  # so many of a row's likeliest tokens are looked at; where they do not settle it, all
+_FEW, _MORE = 64, 2048  # so many of a row's likeliest tokens are looked at; where they settle nothing, all
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _likeliest(logits: torch.Tensor) -> list[int | None]:
         places = values.argmax(-1)
         best = values[np.arange(len(values)), places]
     else:
-        best, places = _found(*logits.max(-1))
+        best, places = (part.cpu().numpy() for part in logits.max(-1))
     good = np.isfinite(best).tolist()
     return [token if is_good else None for token, is_good in zip(places.tolist(), good, strict=True)]
 
@@ -114,8 +114,9 @@ def _likeliest(logits: torch.Tensor) -> list[int | None]:
 def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     """Each row's random number points into its tokens, most likely first, without those that are cut off."""
     size = logits.shape[-1]
-    best, index = _found(*logits.topk(min(_LOOKS[0], size)))
-    wholes = _wholes(logits, best[:, 0], draws)
+    found = logits.topk(min(_FEW, size))
+    wholes = _wholes(logits, found.values[:, :1], draws)
+    best, index = found.values.cpu().numpy(), found.indices.cpu().numpy()
     tokens: list[int | None] = []
     for row, (draw, whole) in enumerate(zip(draws, wholes, strict=True)):
         if not np.isfinite(best[row, 0]):
@@ -126,30 +127,28 @@ def _drawn(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     return tokens
 
 
-def _found(*found: torch.Tensor) -> list[Any]:
-    return [part.cpu().numpy() for part in found]
+def _wholes(logits: torch.Tensor, best: torch.Tensor, draws: Sequence[Draw]) -> list[float]:
+    """How many times as likely as its likeliest token a row's tokens are together; 0 where nobody asks.
 
-
-def _wholes(logits: torch.Tensor, best: Any, draws: Sequence[Draw]) -> list[float]:
-    """How many times as likely as its likeliest token a row's tokens are together; 0 where nobody asks."""
+    `best`: the logits of the likeliest, `[rows, 1]`.
+    """
     if all(draw.top_p >= 1 and draw.is_cut for draw in draws):
         return [0.0] * len(draws)
     heats = torch.tensor([draw.heat for draw in draws], device=logits.device)
-    total = torch.logsumexp(logits / heats[:, None], dim=-1).double().cpu()
-    with np.errstate(invalid="ignore"):
-        wholes: list[float] = np.exp(total.numpy() - best / heats.cpu().numpy()).tolist()
+    wholes: list[float] = ((logits - best) / heats[:, None]).exp_().sum(dim=-1).tolist()
     return wholes
 
 
 def _further(logits: torch.Tensor, draw: Draw, whole: float) -> int:
     """The token of one row that its likeliest few do not settle."""
-    size = len(logits)
-    for width in (*_LOOKS[1:], size):
-        best, index = _found(*logits.topk(min(width, size)))
-        place = _place(best, draw, whole, is_all=len(best) == size)
+    values = logits.cpu().numpy()
+    index = np.argpartition(values, -_MORE)[-_MORE:] if len(values) > _MORE else np.arange(len(values))
+    while True:
+        index = index[np.argsort(-values[index])]
+        place = _place(values[index], draw, whole, is_all=len(index) == len(values))
         if place is not None:
             return int(index[place])
-    raise AssertionError("all tokens settle it")
+        index = np.arange(len(values))
 
 
 def _place(best: Any, draw: Draw, whole: float, *, is_all: bool) -> int | None:
