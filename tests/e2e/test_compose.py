@@ -63,6 +63,19 @@ def test_every_setting_that_is_given_exists_and_is_valid(services):
         Settings(_env_file=None, **{key: value for key, value in given.items() if value != ""})
 
 
+def test_every_setting_of_an_env_file_reaches_every_process_but_what_the_topology_decides(tmp_path):
+    """`.env.example` says that it may be copied to `.env`: nothing in it may be passed over in silence."""
+    decided = {"host", "port", "data_dir", "database_url", "script", "drain_notice_seconds"}
+    names = {f"ASSISTANTS_{name.upper()}" for name in Settings.model_fields.keys() - decided}
+    (tmp_path / "all.env").write_text("".join(f"{name}=of-{name}\n" for name in names))
+
+    services = composed(tmp_path, "--env-file", str(tmp_path / "all.env"))["services"]
+
+    for service in (*API, *WORKERS, "migrate"):
+        given = services[service]["environment"]
+        assert {name for name in names if given.get(name) != f"of-{name}"} == set()
+
+
 def test_a_process_has_longer_to_stop_than_it_takes(services):
     for name in (*API, *WORKERS):
         given = services[name]["environment"]
