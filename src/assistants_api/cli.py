@@ -156,11 +156,11 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
         stopping = asyncio.create_task(_stop_in_order(http, server, settings))
         try:
             await http.serve()
+        except SystemExit:  # uvicorn's; it has logged why
+            raise BadSettings(f"Cannot listen on {settings.host}:{settings.port}.") from None
         finally:
             announcing.cancel()
             stopping.cancel()
-        if not http.started:
-            raise BadSettings(f"Cannot listen on {settings.host}:{settings.port}.")
 
 
 async def _stop_in_order(http: HttpServer, server: Server, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """Settings: read once, named when wrong, listed in `.env.example`."""
 
+import socket
 import stat
 from pathlib import Path
 from types import SimpleNamespace
@@ -275,6 +276,21 @@ def test_another_address_needs_a_key(monkeypatch, tmp_path):
 
     assert result.exit_code == 2
     assert "without a key" in result.output
+
+
+def test_an_address_that_cannot_be_had_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ASSISTANTS_ENGINE", "scripted")
+    monkeypatch.setenv("ASSISTANTS_SANDBOX", "off")
+    (tmp_path / "s.json").write_text("[]")
+    monkeypatch.setenv("ASSISTANTS_SCRIPT", str(tmp_path / "s.json"))
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(app, ["serve", "--port", str(port)])
+
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"Cannot listen on 127.0.0.1:{port}."
 
 
 def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
