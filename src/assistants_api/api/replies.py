@@ -27,9 +27,7 @@ logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15
 _SCRIPTS = ("node-fetch", "Bun/", "Deno/")  # whose fetch does not tell how it is used, as that of others
-# Java clients over OkHttp, those of Azure and Swift's read lines, and fail on one that they do not know; so
-# do .NET clients, whose requests name neither a client nor what it accepts.
-_DEAF_TO_COMMENTS = ("okhttp/", "azsdk-", "CFNetwork/")
+_SKIP_COMMENTS = ("python", "js")  # official SDKs, by their `X-Stainless-Lang`; that for Go failed for years
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
 STREAM_HEADERS = {
@@ -59,11 +57,12 @@ NO_PING = Ping(b"")
 
 
 def hears_pings(headers: Headers) -> bool:
-    """Whether a comment is nothing to who asked; where it would break the stream, none is sent."""
-    agent = headers.get("user-agent", "")
-    if not agent and not headers.get("accept"):
-        return False
-    return names_event_streams(headers) or not any(name in agent for name in _DEAF_TO_COMMENTS)
+    """Whether a comment is surely nothing to who asked; to others none is sent, as the original sent none.
+
+    Readers written for the original take a comment for JSON, or the blank line behind it for an event without
+    data, and end the stream; by their names they cannot be told from those that do not.
+    """
+    return names_event_streams(headers) or headers.get("x-stainless-lang") in _SKIP_COMMENTS
 
 
 def names_event_streams(headers: Headers) -> bool:
