@@ -156,6 +156,8 @@ async def test_a_stream_that_breaks_says_so_and_ends(http, monkeypatch):
         ({"accept": "*/*", "user-agent": "node-fetch/1.0 (+https://github.com/bitinn/node-fetch)"}, 0),
         ({"accept": "*/*", "user-agent": "Bun/1.4.5"}, 0),
         ({"accept": "*/*", "user-agent": "Deno/2.9.6"}, 0),
+        ({"accept": "*/*", "user-agent": "com.openai.unity"}, 0),
+        ({"accept": "*/*", "user-agent": "UnityPlayer/2022.3.62f1 (UnityWebRequest/1.0, libcurl/8.5.0)"}, 0),
         ({"accept": ""}, 0),  # as without: Node's own http, undici, got, superagent
         ({"accept": "text/event-stream", "user-agent": "node-fetch"}, 11),
         ({"accept": "application/json"}, 0),

@@ -26,7 +26,8 @@ from assistants_api.wire.vector_stores import VectorStoreFileBatchObject, Vector
 logger = logging.getLogger(__name__)
 
 PING_SECONDS = 15
-_SCRIPTS = ("node-fetch", "Bun/", "Deno/")  # whose fetch does not tell how it is used, as that of others
+# Whose fetch does not tell how it is used, as that of others; Unity's readers find events by one pattern.
+_SCRIPTS = ("node-fetch", "Bun/", "Deno/", "com.openai.unity", "UnityPlayer/")
 _SKIP_COMMENTS = ("python", "js")  # official SDKs, by their `X-Stainless-Lang`; that for Go failed for years
 _POLL_STEPS = ((2.0, 50), (10.0, 200), (60.0, 500))
 _POLL_SLOWEST = 1000
