@@ -255,14 +255,18 @@ async def _has_keys(server: Server) -> bool:
 
 
 def _settings(**given: object) -> Settings:
-    for name in mistaken_names():
-        typer.echo(f"{name} is no setting; .env.example lists them all", err=True)
     try:
+        for name in mistaken_names():
+            typer.echo(f"{name} is no setting; .env.example lists them all", err=True)
         return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     except ValidationError as error:
         for problem in error.errors():
             name = "_".join(str(part) for part in problem["loc"]).upper()
             typer.echo(f"ASSISTANTS_{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not in UTF-8"
+        typer.echo(f".env in this folder cannot be read: {reason}.", err=True)
         raise typer.Exit(2) from error
 
 

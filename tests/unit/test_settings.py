@@ -1,5 +1,6 @@
 """Settings: read once, named when wrong, listed in `.env.example`."""
 
+import errno
 import socket
 import stat
 from pathlib import Path
@@ -256,6 +257,22 @@ def test_a_name_that_is_no_setting_is_told(monkeypatch, tmp_path):
     told = [line for line in result.output.splitlines() if "is no setting" in line]
     assert [line.split()[0] for line in told] == ["ASSISTANTS_API_KEY", "ASSISTANTS_PROT"]
     assert "sk-secret" not in result.output
+
+
+def test_an_env_file_that_cannot_be_read_is_told_in_one_line(monkeypatch):
+    Path(".env").write_bytes("# 设置\n".encode("gbk"))
+    other = CliRunner().invoke(app, ["migrate"])
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    Path(".env").unlink()
+    monkeypatch.setattr(Path, "is_file", closed)
+    shut = CliRunner().invoke(app, ["migrate"])
+
+    assert (other.exit_code, shut.exit_code) == (2, 2)
+    assert other.output.splitlines() == [".env in this folder cannot be read: it is not in UTF-8."]
+    assert shut.output.splitlines() == [".env in this folder cannot be read: Permission denied."]
 
 
 def test_a_server_that_is_named_twice_is_refused():
