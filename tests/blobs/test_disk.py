@@ -39,9 +39,9 @@ async def test_a_full_disk_is_told_and_leaves_nothing_behind(tmp_path, small_dis
 
 
 @pytest.mark.parametrize("step", ["mkdir", "open"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE, errno.EACCES])
 async def test_a_disk_that_takes_no_file_at_all_is_told(tmp_path, monkeypatch, step, number):
-    """It has no more inodes, or was made read-only; or the process has no more descriptors."""
+    """It has no more inodes, was made read-only, or is another user's; or the process has no more descriptors."""
 
     def refuse(*given, **named):
         raise OSError(number, os.strerror(number))
@@ -51,6 +51,23 @@ async def test_a_disk_that_takes_no_file_at_all_is_told(tmp_path, monkeypatch, s
         await DiskBlobs(tmp_path).write(pieces(1))
 
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+async def test_every_folder_that_was_made_for_a_blob_is_durable_with_it(tmp_path, monkeypatch):
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    folder = tmp_path / "data" / "blobs"
+
+    key = await DiskBlobs(folder).write(pieces(1))
+
+    assert {folder / key[:2], folder, tmp_path / "data"} <= set(synced)
 
 
 async def test_what_others_keep_there_is_none_of_ours(tmp_path):

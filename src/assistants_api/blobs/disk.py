@@ -14,13 +14,15 @@ from assistants_api.blobs.keys import OWNER, is_key, new_key
 from assistants_api.domain.errors import Unavailable
 
 _PIECE = 1 << 20
-# Of the disk, and of the descriptors that this process or the machine may have.
+# Of the disk, of rights on it, and of the descriptors that this process or the machine may have.
 _NO_ROOM = {
     errno.ENOSPC,
     errno.EDQUOT,
     errno.EFBIG,
     errno.EIO,
     errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
     errno.EMFILE,
     errno.ENFILE,
 }
@@ -115,19 +117,28 @@ class DiskBlobs:
         return mark.read_text()
 
     def _publish(self, partial: Path, path: Path) -> None:
+        is_new = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(path)
         if os.name == "posix":
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync_folder(path.parent)
+            if is_new:  # it is there after a crash once the one above it is durable, which may be as new
+                _sync_folder(self._folder)
+                with contextlib.suppress(PermissionError):  # that one may be somebody else's
+                    _sync_folder(self._folder.parent)
 
 
 def _sync(sink: Any) -> None:
     sink.flush()
     os.fsync(sink.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _folders(folder: Path) -> list[Path]:
