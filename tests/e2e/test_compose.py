@@ -1,8 +1,13 @@
 """The compose file, its balancer and the image: what can be held without a Docker engine."""
 
+import json
 import os
 import re
 import subprocess
+import sys
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +135,28 @@ def test_the_image_runs_as_an_ordinary_user_and_says_how_it_is():
     assert "minilm.txt" in built
     assert "sandbox/install.py /opt/python-env" in built
     assert re.search(r"HF_HUB_OFFLINE=1|TRANSFORMERS_OFFLINE=1", said["ENV"]) is None, "a hub id must work"
+
+
+def test_the_image_asks_itself_on_the_port_that_is_set():
+    dockerfile = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text())
+    program, *arguments = json.loads(re.search(r"^HEALTHCHECK.* CMD (\[.*\])$", dockerfile, re.M)[1])
+    asked: list[str] = []
+
+    class Live(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Live) as server:
+        answering = threading.Thread(target=server.handle_request)
+        answering.start()
+        environment = {**os.environ, "ASSISTANTS_PORT": str(server.server_port)}
+        check = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True)
+        if not asked:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/nobody", timeout=10)
+        answering.join(10)
+
+    assert program == "python"
+    assert check.returncode == 0, check.stderr
+    assert asked == ["/health/live"]
