@@ -20,6 +20,6 @@ USER assistants
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=60s \
-  CMD ["python", "-c", "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + (os.environ.get('ASSISTANTS_PORT') or '8000') + '/health/live', timeout=2)"]
+  CMD ["python", "-c", "import os, urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:' + (os.environ.get('ASSISTANTS_PORT') or '8000') + '/health/live', timeout=2)"]
 ENTRYPOINT ["assistants-api"]
 CMD ["serve", "--host", "0.0.0.0"]

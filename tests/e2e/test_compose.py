@@ -151,7 +151,9 @@ def test_the_image_asks_itself_on_the_port_that_is_set():
     with HTTPServer(("127.0.0.1", 0), Live) as server:
         answering = threading.Thread(target=server.handle_request)
         answering.start()
-        environment = {**os.environ, "ASSISTANTS_PORT": str(server.server_port)}
+        # A proxy for what is elsewhere must not be asked for this machine.
+        proxy = {"http_proxy": "http://127.0.0.1:9", "no_proxy": ""}
+        environment = {**os.environ, **proxy, "ASSISTANTS_PORT": str(server.server_port)}
         check = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True)
         if not asked:
             urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/nobody", timeout=10)
