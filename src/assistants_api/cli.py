@@ -23,7 +23,7 @@ from assistants_api.api.app import create_app
 from assistants_api.api.auth import is_loopback
 from assistants_api.bootstrap import BadSettings, Server, database_url, running
 from assistants_api.domain import ids
-from assistants_api.domain.errors import NotFound
+from assistants_api.domain.errors import NotFound, Unavailable
 from assistants_api.domain.secret import digest, hint, new_secret
 from assistants_api.http_server import Connection, HttpServer
 from assistants_api.settings import Settings, mistaken_names
@@ -278,7 +278,7 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
         import uvloop
 
         return uvloop.run(coroutine)
-    except (BadSettings, CannotOpen, NotFound) as error:
+    except (BadSettings, CannotOpen, NotFound, Unavailable) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:

@@ -2,7 +2,9 @@
 
 import errno
 import socket
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from assistants_api.bootstrap import BadSettings, build_blobs, check
 from assistants_api.cli import _announce, app
 from assistants_api.domain.prompt import EngineFacts
 from assistants_api.settings import Settings
+from assistants_api.store import sqlite
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -327,6 +330,20 @@ def test_keys_are_made_listed_and_revoked(monkeypatch, tmp_path):
     assert "…" not in listed
     assert revoked.exit_code == 0
     assert (again.exit_code, "No key found" in again.output) == (2, True)
+
+
+def test_a_key_that_cannot_be_kept_is_told_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("ASSISTANTS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(sqlite, "_BUSY_TRIES", 1)
+    run = CliRunner().invoke
+    run(app, ["migrate"])
+
+    with closing(sqlite3.connect(tmp_path / "assistants.sqlite3", isolation_level=None)) as tool:
+        tool.execute("BEGIN IMMEDIATE")
+        result = run(app, ["keys", "create"])
+
+    assert result.exit_code == 2
+    assert result.output.splitlines() == ["The database cannot be opened: database is locked."]
 
 
 def test_a_keys_name_is_shown_as_it_was_given(monkeypatch, tmp_path):
