@@ -3,6 +3,8 @@
 import asyncio
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,22 @@ async def test_a_word_file_that_takes_too_much_memory_says_so(tmp_path: Path) ->
     with pytest.raises(ParseFailed) as caught:
         await parse_limited(write(tmp_path, "a", data), "a.docx", memory_bytes=256 << 20)
     assert caught.value.message == "The file could not be parsed because reading it takes too much memory."
+
+
+def test_a_files_name_may_have_characters_that_the_servers_locale_has_not(tmp_path: Path) -> None:
+    path = write(tmp_path, "a", b"text")
+    code = (
+        "import asyncio, sys, pathlib; from assistants_api.knowledge.parser import parse_limited; "
+        "assert sys.getfilesystemencoding() != 'utf-8'; "
+        "print(asyncio.run(parse_limited(pathlib.Path(sys.argv[1]), '\\u6587\\U0001f600.txt')).text)"
+    )
+    other = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    read = subprocess.run(
+        [sys.executable, "-c", code, str(path)], env={**os.environ, **other}, capture_output=True, text=True
+    )
+
+    assert (read.returncode, read.stdout.strip()) == (0, "text"), read.stderr
 
 
 async def test_a_missing_file_is_the_servers_fault(tmp_path: Path) -> None:

@@ -52,7 +52,8 @@ async def _read_in_child(
 ) -> tuple[int, bytes, bytes]:
     """One child's exit status, reply and errors."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-B", "-c", _START, _ROOT, str(path), filename),
+        *(sys.executable, "-I", "-B", "-c", _START, _ROOT, str(path)),
+        filename.encode(),  # as the child reads it, whatever the locale of this process
         *(str(memory_bytes), str(math.ceil(timeout) + 1), str(max_text), str(os.getpid())),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
