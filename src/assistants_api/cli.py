@@ -199,12 +199,20 @@ async def _unless(event: asyncio.Event, work: Coroutine[Any, Any, None]) -> None
     await asyncio.gather(working, waiting, return_exceptions=True)
 
 
+class _Console(Console):
+    """Rich's, which would end the server when nobody reads what it prints."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+
+
 async def _announce(http: uvicorn.Server, server: Server) -> None:
     """Say where the server is once it answers, and when its model is ready."""
     while not http.started:  # noqa: ASYNC110 - uvicorn has no event for this
         await asyncio.sleep(0.02)
     host, port = http.servers[0].sockets[0].getsockname()[:2]
-    console = Console(stderr=True)
+    console = _Console(stderr=True)
     place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     console.print(f"assistants-api {__version__} serves http://{escape(place)}/v1", highlight=False)
     if server.worker is None:

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -154,35 +156,55 @@ def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command,
     assert process.returncode == code, said
 
 
-@pytest.mark.timeout(60)
-def test_a_server_whose_standard_streams_are_closed_serves_and_ends_in_order(tmp_path):
-    """What else is opened first would get their numbers, and what is printed."""
-    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+def unheard(folder: Path, **how: Any) -> Served:
+    """A server that nobody hears, on the script."""
+    (folder / "script.json").write_text(json.dumps(SCRIPT))
     environment = {
-        "ASSISTANTS_DATA_DIR": str(tmp_path),
+        "ASSISTANTS_DATA_DIR": str(folder),
         "ASSISTANTS_ENGINE": "scripted",
-        "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+        "ASSISTANTS_SCRIPT": str(folder / "script.json"),
         "ASSISTANTS_EMBEDDER": "hash",
         "ASSISTANTS_SANDBOX": "off",
     }
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assistants_api", "serve", "--port", str(port)],
-        env={**os.environ, **environment},
-        cwd=ELSEWHERE,
-        preexec_fn=partial(os.closerange, 0, 3),
-    )
-    served = Served(process, port, environment)
+    command = [sys.executable, "-m", "assistants_api", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=ELSEWHERE, **how)
+    return Served(process, port, environment)
+
+
+@pytest.mark.timeout(60)
+def test_a_server_whose_standard_streams_are_closed_serves_and_ends_in_order(tmp_path):
+    """What else is opened first would get their numbers, and what is printed."""
+    served = unheard(tmp_path, preexec_fn=partial(os.closerange, 0, 3))
     try:
         served.ready()
-        streams = [os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)]
+        streams = [os.readlink(f"/proc/{served.process.pid}/fd/{number}") for number in range(3)]
         events = ask(served.base_url)
     finally:
         served.stop()
 
     assert streams == [os.devnull] * 3
     assert events[-1][0] == "thread.run.completed"
-    assert process.returncode == 0
+    assert served.process.returncode == 0
+
+
+@pytest.mark.timeout(60)
+def test_a_server_goes_on_when_nobody_reads_any_more_what_it_says(tmp_path):
+    """As after `serve 2>&1 | grep -m 1 serves`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        served = unheard(tmp_path, stdout=writing, stderr=writing)
+    finally:
+        os.close(writing)
+    try:
+        served.ready()
+        events = ask(served.base_url)
+    finally:
+        served.stop()
+
+    assert events[-1][0] == "thread.run.completed"
+    assert served.process.returncode == 0
 
 
 @pytest.mark.timeout(60)
