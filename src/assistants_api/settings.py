@@ -61,6 +61,8 @@ class Upstream(BaseModel):
             raise ValueError("each server must begin with http:// or https://")
         if not _has_host(url):
             raise ValueError("each server must name a host, as in http://HOST:PORT")
+        if "?" in url or "#" in url:  # the path of an operation follows it; and a key there would be shown
+            raise ValueError("each server's address must have no ? and #")
         if any("=" not in option for option in options):  # it may be a key
             raise ValueError("each option must be key=, model= or limit=")
         given = dict(option.partition("=")[::2] for option in options)

@@ -232,6 +232,8 @@ def test_upstream_servers_are_a_list_with_their_own_keys_models_and_limits(monke
     ("value", "words"),
     [
         ("localhost:8000", "each server must begin with http://"),
+        ("http://a/v1?token=sk-secret", "each server's address must have no ? and #"),
+        ("http://a/v1#sk-secret", "each server's address must have no ? and #"),
         ("http://a cost=3", "unknown option 'cost'"),
         ("http://a limit=many", "limit= must be a whole number"),
         ("http://a limit=0", "limit= must be a whole number"),
