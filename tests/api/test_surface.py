@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+from contextlib import asynccontextmanager
 
 import pytest
 
-from assistants_api.api import document
+from assistants_api.api import counts, document
+from assistants_api.domain.errors import DatabaseAway
 from assistants_api.domain.prompt import Text, ToolCall
 from assistants_api.domain.secret import digest, hint, new_secret
 from assistants_api.engine.script import Fail
@@ -121,6 +123,36 @@ async def test_nobody_waits_while_the_document_is_made(http, monkeypatch):
     assert (await http.get("/health/live")).status_code == 200
     another_was_answered.set()
     assert (await reading).json() == {"openapi": "3.1.0"}
+
+
+@asynccontextmanager
+async def away(**given):
+    raise DatabaseAway("The database is away.")
+    yield
+
+
+@asynccontextmanager
+async def silent(**given):
+    await asyncio.Event().wait()
+    yield
+
+
+@pytest.mark.parametrize("database", [away, silent])
+async def test_what_needs_no_database_is_told_without_it(open_client, sqlite_db, monkeypatch, database):
+    """It may be away, or say nothing: frozen, or on a disk that hangs."""
+    monkeypatch.setattr(counts, "PATIENCE_SECONDS", 0.1)
+    async with open_client(api_keys=("a-key-that-is-long",)) as http:
+        monkeypatch.setattr(sqlite_db, "read", database)
+        ready = await http.get("/health/ready")
+        key = {"Authorization": "Bearer a-key-that-is-long"}
+        metrics = await http.get("/metrics", headers=key)
+
+    assert ready.status_code == 503
+    assert ready.json()["database"]["state"] == "failed"
+    assert ready.json()["database"]["reason"].startswith("The database ")
+    assert metrics.status_code == 200
+    assert "assistants_http_open_requests 1.0" in metrics.text
+    assert "assistants_jobs_waiting{" not in metrics.text
 
 
 async def test_requests_are_counted_by_route(http):

@@ -24,6 +24,7 @@ from assistants_api.api import (
     vector_stores,
 )
 from assistants_api.api.auth import KeyRing
+from assistants_api.api.counts import Counting
 from assistants_api.api.metrics import Metrics
 from assistants_api.api.parts import Parts
 from assistants_api.api.routing import ERRORS
@@ -75,6 +76,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.metrics = metrics = Metrics(parts.models)
+    app.state.counting = Counting(parts.db)
     errors.install(app)
     document.install(app)
     app.include_router(health.router)

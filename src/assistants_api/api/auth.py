@@ -27,7 +27,14 @@ class KeyRing:
         self._read_at = float("-inf")
 
     async def refusal(self, headers: dict[bytes, bytes]) -> tuple[str, str | None] | None:
-        """None for a caller who may pass; else the message and code to refuse with."""
+        """None for a caller who may pass; else the message and code to refuse with.
+
+        A key of the settings opens without the database, which may be away.
+        """
+        secret = secret_of(headers)
+        given = digest(secret)
+        if secret and _is_among(given, self._configured):
+            return None
         if time.monotonic() - self._read_at > _REFRESH_SECONDS:
             async with self._db.read() as tx:
                 self._digests = self._configured | await tx.keys.digests()
@@ -35,17 +42,19 @@ class KeyRing:
             self._read_at = time.monotonic()
         if self.is_open:
             return None
-        secret = secret_of(headers)
         if not secret:
             return "Missing bearer or basic authentication in header", None
-        given = digest(secret)
-        if any(hmac.compare_digest(given, known) for known in self._digests):
+        if _is_among(given, self._digests):
             return None
         message = (
             f"Incorrect API key provided: {hint(secret)}."
             " You can find your API key at https://platform.openai.com/account/api-keys."
         )
         return message, "invalid_api_key"
+
+
+def _is_among(given: str, known: Collection[str]) -> bool:
+    return any(hmac.compare_digest(given, each) for each in known)
 
 
 def is_foreign(headers: dict[bytes, bytes], origins: Collection[str]) -> bool:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from assistants_api.api.counts import Counting
 from assistants_api.api.given import Given
 from assistants_api.api.metrics import Metrics
 from assistants_api.domain.errors import Unavailable
@@ -23,21 +24,20 @@ async def live() -> dict[str, str]:
 
 
 @router.api_route("/health/ready", methods=["GET", "HEAD"])
-async def ready(given: Given) -> JSONResponse:
+async def ready(request: Request, given: Given) -> JSONResponse:
     """The database answers and the model is loaded; 503 while that is not so, or while the server stops."""
     facts = given.engine.describe()
     database: dict[str, Any] = given.db.describe()
-    counts: dict[str, int] = {}
+    runs: dict[str, int] = {}
     completions: dict[str, int] = {}
+    counting: Counting = request.app.state.counting
     try:
-        async with given.db.read() as tx:
-            counts = {str(status): number for status, number in (await tx.runs.count_active()).items()}
-            waiting = await tx.jobs.depths()
-            counts["waiting"] = waiting.get(JobKind.RUN, 0)
-            completions = {
-                "open": await tx.completions.count_open(),
-                "waiting": waiting.get(JobKind.COMPLETION, 0),
-            }
+        counts = await counting.read()
+        runs = {**counts.runs, "waiting": counts.waiting.get(JobKind.RUN, 0)}
+        completions = {
+            "open": counts.completions,
+            "waiting": counts.waiting.get(JobKind.COMPLETION, 0),
+        }
         database["state"] = "ready"
     except Unavailable as error:
         database |= {"state": "failed", "reason": error.message}
@@ -50,7 +50,7 @@ async def ready(given: Given) -> JSONResponse:
         "version": given.version,
         "engine": asdict(facts),
         "database": database,
-        "runs": counts,
+        "runs": runs,
         "completions": completions,
         "sandbox": None if given.sandbox is None else asdict(given.sandbox()),
         "embedder": given.embedder.describe(),
@@ -61,8 +61,8 @@ async def ready(given: Given) -> JSONResponse:
 
 
 @router.get("/metrics")
-async def metrics(request: Request, given: Given) -> Response:
+async def metrics(request: Request) -> Response:
     """Counters and histograms for Prometheus."""
     counted: Metrics = request.app.state.metrics
-    await counted.read(given.db)
+    await counted.read(request.app.state.counting)
     return Response(generate_latest(counted.registry), media_type=CONTENT_TYPE_LATEST)

@@ -12,11 +12,11 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from assistants_api.api.counts import Counting
 from assistants_api.domain.errors import Unavailable
 from assistants_api.domain.job import JobKind
 from assistants_api.domain.prompt import EngineFacts
 from assistants_api.domain.run import ACTIVE
-from assistants_api.store.database import Database
 
 CIRCUITS = ("closed", "half-open", "open", "unknown")
 
@@ -54,21 +54,19 @@ class Metrics:
         )
         self.runs = Gauge("assistants_runs", "Runs that are not final.", ["status"], registry=self.registry)
 
-    async def read(self, db: Database) -> None:
+    async def read(self, counting: Counting) -> None:
         """Read what only the database knows; without it, those numbers are left out."""
         for gauge in (self.waiting, self.oldest, self.runs):
             gauge.clear()
         try:
-            async with db.read() as tx:
-                depths, ages = await tx.jobs.depths(), await tx.jobs.ages()
-                active = await tx.runs.count_active()
+            counts = await counting.read()
         except Unavailable:
             return
         for kind in JobKind:
-            self.waiting.labels(kind).set(depths.get(kind, 0))
-            self.oldest.labels(kind).set(ages.get(kind, 0))
+            self.waiting.labels(kind).set(counts.waiting.get(kind, 0))
+            self.oldest.labels(kind).set(counts.ages.get(kind, 0))
         for status in ACTIVE:
-            self.runs.labels(status).set(active.get(status, 0))
+            self.runs.labels(status).set(counts.runs.get(status, 0))
 
 
 _GAUGES = {
