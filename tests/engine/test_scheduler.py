@@ -146,6 +146,22 @@ def test_short_prompts_that_come_together_are_read_together(
     )
 
 
+def test_short_prompts_that_come_together_follow_a_lone_one_that_was_not_worth_keeping(model: Any) -> None:
+    loop = Loop(model)
+    loop.submit(0, a_prompt("Hi", max_tokens=2))
+    loop.run()
+    assert loop.scheduler.details()["parked_rows"] == 0  # its block waits for the next one
+
+    prompts = {turn: a_prompt(text, max_tokens=8) for turn, text in ((1, "Hello"), (2, "Good day"))}
+    for turn, prompt in prompts.items():
+        loop.submit(turn, prompt)
+    loop.run()
+
+    assert not loop.refused
+    for turn, prompt in prompts.items():
+        assert loop.tokens[turn] == generated(model, prompt, 8)
+
+
 def test_when_reading_together_fails_each_prompt_is_read_alone(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

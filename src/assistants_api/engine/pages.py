@@ -19,11 +19,12 @@ def can_hold(tensor: torch.Tensor) -> bool:
     return hasattr(mmap, "MAP_ANONYMOUS") and tensor.device.type == "cpu"
 
 
+@torch.inference_mode(False)  # what is made in a forward can be written between two forwards as well
 def zeros(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
     """Zeros of this shape, of the kind and on the device of `like`."""
     size = math.prod(shape) * like.element_size()
     if size < _LEAST or not can_hold(like):
-        return like.new_zeros(shape)
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a huge page would hold the ends of short rows too
         memory.madvise(mmap.MADV_NOHUGEPAGE)
