@@ -38,6 +38,8 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.05
 # How long a connection that a balancer made just before the listener closed has for its request.
 _LAST_REQUEST_SECONDS = 1.0
+# What is left to be closed once nothing may run any more has so long: a database may answer nothing at all.
+_END_SECONDS = 15.0
 # Longer than balancers keep idle connections, so that none sends a request on one that closes.
 _KEEP_ALIVE_SECONDS = 75
 
@@ -166,6 +168,7 @@ async def _serve(settings: Settings, *, with_worker: bool) -> None:
 async def _stop_in_order(http: HttpServer, server: Server, settings: Settings) -> None:
     """When asked: not ready any more, no new claims, what runs may end; then the rest is handed over."""
     await http.terminated.wait()
+    ending = asyncio.create_task(_end_in_time(http.hurried, settings))
     seconds = 0 if http.hurried.is_set() else settings.drain_seconds
     logging.getLogger(__name__).info("stopping: what runs has %g s to end", seconds)
     server.parts.stopping.set()
@@ -174,6 +177,21 @@ async def _stop_in_order(http: HttpServer, server: Server, settings: Settings) -
         await server.worker.drain()
     server.parts.log.close()
     http.should_exit = True
+    await ending
+
+
+async def _end_in_time(hurried: asyncio.Event, settings: Settings) -> None:
+    """Sees to it that the process ends a while after what runs had to, whatever holds it up."""
+    loop = asyncio.get_running_loop()
+    # A timer goes on while the loop is closed and what does not let itself be cancelled is waited for.
+    loop.call_later(max(settings.drain_seconds, settings.drain_notice_seconds) + _END_SECONDS, _give_up)
+    await hurried.wait()
+    loop.call_later(_END_SECONDS, _give_up)
+
+
+def _give_up() -> None:
+    logging.getLogger(__name__).error("the process ends though something holds it up; leases will run out")
+    os._exit(1)
 
 
 async def _drain_server(http: HttpServer, server: Server, settings: Settings) -> None:
@@ -244,8 +262,10 @@ async def _work(settings: Settings) -> None:
                 loop.add_signal_handler(number, partial(stop, at_once=number == signal.SIGINT))
         await stopped.wait()
         assert server.worker is not None, "a worker process has a worker"
+        ending = asyncio.create_task(_end_in_time(hurried, settings))
         # What is not done when the process is hurried is handed back as `running` ends.
         await _unless(hurried, server.worker.drain(settings.drain_seconds))
+    ending.cancel()
 
 
 @contextlib.asynccontextmanager

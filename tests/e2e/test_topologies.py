@@ -208,6 +208,58 @@ def test_a_server_goes_on_when_nobody_reads_any_more_what_it_says(tmp_path):
 
 
 @pytest.mark.timeout(60)
+@pytest.mark.parametrize("command", ["serve", "worker"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_that_something_holds_up_ends_all_the_same(tmp_path, command, number):
+    """Such as a database that takes what is said and answers nothing."""
+    held_up = (
+        "import asyncio, signal, sys\n"
+        "from assistants_api import cli\n"
+        "from assistants_api.worker.worker import Worker\n"
+        "async def drain(self, seconds=0.0):\n"
+        "    while True:\n"
+        "        try: await asyncio.Event().wait()\n"
+        "        except asyncio.CancelledError: pass\n"
+        "run = Worker.run\n"
+        "async def heard(self):\n"
+        "    print('carries', file=sys.stderr, flush=True)\n"
+        "    await run(self)\n"
+        "Worker.drain, Worker.run, cli._END_SECONDS = drain, heard, 0.5\n"
+        "cli.app(sys.argv[1:])\n"
+    )
+    (tmp_path / "script.json").write_text(json.dumps(SCRIPT))
+    environment = {
+        "ASSISTANTS_DATA_DIR": str(tmp_path),
+        "ASSISTANTS_PORT": "0",
+        "ASSISTANTS_ENGINE": "scripted",
+        "ASSISTANTS_SCRIPT": str(tmp_path / "script.json"),
+        "ASSISTANTS_EMBEDDER": "hash",
+        "ASSISTANTS_SANDBOX": "off",
+        "ASSISTANTS_DRAIN_SECONDS": "0",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", held_up, command],
+        env={**os.environ, **environment},
+        cwd=ELSEWHERE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+    with process:
+        try:
+            begun = "carries" if command == "worker" else "is ready"
+            assert any(begun in line for line in process.stderr)
+            process.send_signal(number)
+            said = process.stderr.read()
+        except BaseException:
+            process.kill()
+            raise
+
+    assert process.returncode == 1, said
+    assert "the process ends though something holds it up" in said
+
+
+@pytest.mark.timeout(60)
 def test_sigterm_hands_a_run_back_and_the_next_start_ends_it(tmp_path):
     with serving(tmp_path, SCRIPT, drain_seconds="0") as served:
         with httpx.Client(base_url=served.base_url, headers=BETA, timeout=30) as http:
