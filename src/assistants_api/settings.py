@@ -237,6 +237,8 @@ class Settings(BaseSettings):
         keys = cls._comma_list(value)
         if isinstance(value, str) and not keys:  # a list of keys that are missing must not let everybody in
             raise ValueError("there is no key in it")
+        if isinstance(value, str) and not value.isascii():  # a header holds no others
+            raise ValueError("a key must be of ASCII characters")
         return keys
 
     @field_validator("models")

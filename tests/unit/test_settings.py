@@ -87,6 +87,7 @@ def test_who_has_no_home_is_told_which_setting_needs_one(monkeypatch):
         ("CORS_ORIGINS", "https://app.example/"),
         ("CORS_ORIGINS", "app.example"),
         ("API_KEYS", " , "),
+        ("API_KEYS", "sk-secret-é"),
         ("MODELS", "small"),
         ("MODELS", "small=, =folder"),
         ("UPSTREAM_URL", "http://"),
