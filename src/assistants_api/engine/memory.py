@@ -1,5 +1,6 @@
 """Where rows keep their attention state: the block in which they decode, and what waits for a next turn."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from assistants_api.engine.kv import KvBlock
 from assistants_api.engine.model import Model
 from assistants_api.engine.parked import Known, Parked, common_beginning
 from assistants_api.engine.rows import Row
+
+log = logging.getLogger(__name__)
 
 _KEPT_KV = 64 << 20  # in a block without rows
 _WORTH_KEEPING = 32  # tokens
@@ -130,10 +133,12 @@ class Memory:
         for _ in range(2):
             try:
                 memory()
-            except _REFUSED:
+            except _REFUSED as error:
+                refused = " ".join(str(error).split())[:200]
                 self.parked.clear()
             else:
                 return True
+        log.warning("attention state was refused its memory: %s", refused)
         return False
 
     def keep(self, row: Row, block: KvBlock, place: int) -> None:
