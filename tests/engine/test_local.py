@@ -143,6 +143,21 @@ async def test_killing_the_process_in_mid_sentence_loses_and_repeats_nothing(
     assert all(sum(isinstance(part, Started) for part in parts) == 1 for parts in heard)
 
 
+async def test_a_signal_to_stop_that_every_process_gets_is_for_the_server(engine: TransformersEngine) -> None:
+    prompt = a_prompt("on and on", max_tokens=60)
+    whole = await parts_of(engine, prompt)
+    before = engine.describe().details
+    heard: list[Any] = []
+    async for part in engine.turn(prompt):
+        heard.append(part)
+        if len(heard) == 3:  # systemd sends it to all of a unit; the server drains
+            os.kill(before["pid"], signal.SIGTERM)
+
+    after = engine.describe().details
+    assert text_of(heard) == text_of(whole)
+    assert (after["pid"], after["restarts"]) == (before["pid"], before["restarts"])
+
+
 async def test_a_turn_that_sees_two_processes_die_fails(engine: TransformersEngine) -> None:
     killed: set[int] = set()
 

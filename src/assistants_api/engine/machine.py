@@ -90,8 +90,12 @@ def environment(threads: int, *, dedicated: bool, offline: bool) -> dict[str, st
 
 
 def tie_to_parent(parent: int) -> None:
-    """This process ends when its parent does, is killed first when memory runs out, and ignores Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """This process ends when its parent does, is killed first when memory runs out, and ignores Ctrl-C.
+
+    So it does with SIGTERM, which systemd sends to every process of a unit: the server drains, and ends it.
+    """
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, signal.SIG_IGN)
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
