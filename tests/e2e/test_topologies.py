@@ -125,6 +125,19 @@ def test_a_model_that_cannot_load_says_why_and_the_server_stays_up(tmp_path):
         served.stop()
 
 
+def heard(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
+    """Python with these arguments, whose errors are read."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, **environment},
+        cwd=ELSEWHERE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever runs these tests in the background may ignore Ctrl-C, and what it starts would inherit that.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("command", "number", "code"),
@@ -139,16 +152,7 @@ def test_a_process_that_waits_for_its_database_can_be_stopped(tmp_path, command,
         "ASSISTANTS_DATA_DIR": str(tmp_path),
         "ASSISTANTS_DATABASE_URL": f"postgresql://nobody@127.0.0.1:{free_port()}/nothing",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "assistants_api", command],
-        env={**os.environ, **environment},
-        cwd=ELSEWHERE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever runs these tests in the background may ignore Ctrl-C, and what it starts would inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    with process:
+    with heard(environment, "-m", "assistants_api", command) as process:
         assert any("waiting for PostgreSQL" in line for line in process.stderr)
         process.send_signal(number)
         said = process.stderr.read()
@@ -237,15 +241,7 @@ def test_a_process_that_something_holds_up_ends_all_the_same(tmp_path, command, 
         "ASSISTANTS_SANDBOX": "off",
         "ASSISTANTS_DRAIN_SECONDS": "0",
     }
-    process = subprocess.Popen(
-        [sys.executable, "-c", held_up, command],
-        env={**os.environ, **environment},
-        cwd=ELSEWHERE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-    with process:
+    with heard(environment, "-c", held_up, command) as process:
         try:
             begun = "carries" if command == "worker" else "is ready"
             assert any(begun in line for line in process.stderr)
